@@ -1,0 +1,53 @@
+"""Assignments: what one host should have now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.kernel.releases import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a host should have of one package.
+
+    ``target`` is ``None`` where the package should be absent. ``others`` are the package's other releases:
+    they let the host recognise what it has, and put it back when a rollback fails. ``upgrade_code`` names the
+    product family. ``fingerprint`` is opaque and changes whenever tries at this goal should be counted afresh.
+    """
+
+    package: str
+    upgrade_code: str
+    target: Release | None
+    others: tuple[Release, ...] = ()
+    fingerprint: str = ""
+
+    @property
+    def releases(self) -> tuple[Release, ...]:
+        """Every known release of the package, the target first."""
+        return (self.target, *self.others) if self.target else self.others
+
+    def release_of(self, product_code: str, package_code: str | None, version: str) -> Release | None:
+        """Return the known release that an installed product is, or ``None``.
+
+        Args:
+            product_code: the product's code.
+            package_code: its package code; ``None`` where the host could not tell, then the version decides.
+            version: its version.
+        """
+        for release in self.releases:
+            if release.product_code != product_code:
+                continue
+            if release.package_code == package_code or (package_code is None and release.version == version):
+                return release
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one host should have now, at ``revision`` (a commit id)."""
+
+    host: str
+    environment: str
+    revision: str
+    goals: tuple[Goal, ...] = ()

@@ -1,0 +1,57 @@
+"""What a host says of itself: installed products, pending reboots, and how often a goal has been tried in vain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.kernel.attempts import Tally
+
+
+class Context(StrEnum):
+    """For whom a product is installed."""
+
+    MACHINE = "machine"
+    USER = "user"
+
+
+class ProductState(StrEnum):
+    """Whether a registered product is really there.
+
+    Source: learn.microsoft.com/windows/win32/api/msi/nf-msi-msigetproductinfoexw ("State": 5 and 1)
+    """
+
+    INSTALLED = "installed"
+    ADVERTISED = "advertised"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledProduct:
+    """A product that Windows Installer has registered on a host.
+
+    ``package_code`` and ``upgrade_code`` are ``None`` where the host could not tell.
+    """
+
+    product_code: str
+    version: str
+    name: str
+    package_code: str | None = None
+    upgrade_code: str | None = None
+    context: Context = Context.MACHINE
+    state: ProductState = ProductState.INSTALLED
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at a host.
+
+    ``reboot_pending`` lists the signals that ask for a reboot, empty where none does. ``booted_at`` is in
+    seconds since the epoch. ``tallies`` count the failed attempts at the goals that are now assigned.
+    """
+
+    products: tuple[InstalledProduct, ...] = ()
+    reboot_pending: tuple[str, ...] = ()
+    booted_at: int = 0
+    system: str = ""
+    agent_version: str = ""
+    tallies: tuple[Tally, ...] = ()

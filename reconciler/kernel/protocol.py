@@ -1,0 +1,101 @@
+"""The messages between agent and server, and where they go. The agent always asks; the server only answers.
+
+A host proves who it is with ``Authorization: Bearer <host>:<key>``; the key is its own, made by itself when it
+enrolled, and the server keeps only a hash of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from reconciler.kernel.assignment import Assignment, Goal
+from reconciler.kernel.attempts import Attempt
+from reconciler.kernel.observation import Observation
+from reconciler.kernel.wire import digest
+
+ENROL = "/agent/v1/enrol"
+"""POST `EnrolRequest` with a one-time token; 204. The same token with the same key may be sent again."""
+
+CHECK_IN = "/agent/v1/check-in"
+"""POST `CheckIn`; 204 when nothing is new, else 200 with a `CheckInAnswer`."""
+
+REPORT = "/agent/v1/report"
+"""POST `Report`; 204. Sending it again does no harm."""
+
+ARTIFACTS = "/agent/v1/artifacts/"
+"""GET with the sha256 appended; honours Range."""
+
+LOGS = "/agent/v1/logs/"
+"""PUT with an attempt's id appended: the installer's log of a failed attempt, UTF-8, as `text/plain`."""
+
+LONGEST_LOG = 4 * 1024 * 1024
+"""Bytes of a log that are kept: of a longer one the end, where the failure stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolRequest:
+    """A host asks to be known. ``environment`` is ``None`` where the token or a host file decides it."""
+
+    host: str
+    token: str
+    key_sha256: str
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """A host says that it lives: the digests of its last report and of the assignment it works from.
+
+    ``busy`` names the package that a step is running for, so that a long install is seen while it runs.
+    """
+
+    report: str
+    assignment: str
+    busy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInAnswer:
+    """What is new for a host: an assignment, or that the server lacks its report."""
+
+    assignment: Assignment | None = None
+    send_report: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a host knows of itself, and every attempt that the server has not confirmed yet.
+
+    ``assignment`` is the digest of the assignment it works from, empty before the first.
+    """
+
+    observation: Observation
+    assignment: str = ""
+    attempts: tuple[Attempt, ...] = ()
+
+
+def hash_key(key: str) -> str:
+    """Return the form in which the server keeps a host's key or an enrolment token.
+
+    Keys are random and long, so a plain hash is enough; a slow one would cost 100 ms at each check-in.
+    """
+    return hashlib.sha256(key.encode("ascii", "replace")).hexdigest()
+
+
+def goal_fingerprint(goal: Goal) -> str:
+    """Return the fingerprint of a goal: what is wanted, whatever else the catalog holds."""
+    return digest((goal.package, goal.upgrade_code, goal.target))[:16]
+
+
+def assignment_digest(assignment: Assignment) -> str:
+    """Return the digest by which agent and server agree on an assignment.
+
+    The revision plays no part: a commit that changes nothing for a host sends nothing to it.
+    """
+    return digest((assignment.host, assignment.environment, assignment.goals))
+
+
+def report_digest(observation: Observation, assignment: str) -> str:
+    """Return the digest by which agent and server agree on a report."""
+    return digest((observation, assignment))

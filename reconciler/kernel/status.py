@@ -1,0 +1,42 @@
+"""The words in which status is told: two axes, sync and health, with reasons from a closed set."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Sync(StrEnum):
+    """Whether a host has what it should have."""
+
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    UNKNOWN = "Unknown"
+
+
+class Health(StrEnum):
+    """How things go."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    MISSING = "Missing"
+    UNKNOWN = "Unknown"
+
+
+class Reason(StrEnum):
+    """Why a package or host stands where it does."""
+
+    UP_TO_DATE = "UpToDate"
+    STEP_DUE = "StepDue"
+    STEP_RUNNING = "StepRunning"
+    REBOOT_PENDING = "RebootPending"
+    RETRY_BACKOFF = "RetryBackoff"
+    RETRIES_EXHAUSTED = "RetriesExhausted"
+    INSTALLER_BUSY = "InstallerBusy"
+    ARTIFACT_REFUSED = "ArtifactRefused"
+    ARTIFACT_UNAVAILABLE = "ArtifactUnavailable"
+    INSTALLED_PER_USER = "InstalledPerUser"
+    UNKNOWN_NEWER_VERSION = "UnknownNewerVersion"
+    HOST_SILENT = "HostSilent"
+    NEVER_REPORTED = "NeverReported"
+    AWAITING_AGENT = "AwaitingAgent"
