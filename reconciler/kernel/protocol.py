@@ -91,9 +91,10 @@ def goal_fingerprint(goal: Goal) -> str:
 def assignment_digest(assignment: Assignment) -> str:
     """Return the digest by which agent and server agree on an assignment.
 
-    The revision plays no part: a commit that changes nothing for a host sends nothing to it.
+    Neither revision nor host plays a part: a commit that changes nothing for a host sends nothing to it, and
+    hosts that should have the same share one digest.
     """
-    return digest((assignment.host, assignment.environment, assignment.goals))
+    return digest((assignment.environment, assignment.goals))
 
 
 def report_digest(observation: Observation, assignment: str) -> str:

@@ -1,0 +1,1 @@
+"""The files that get installed: kept by hash, and read for the identity they carry."""

@@ -1,0 +1,1 @@
+"""Reaches hosts: takes in what their agents say, and gives out assignments and artifacts."""

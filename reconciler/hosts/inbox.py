@@ -1,0 +1,223 @@
+"""The agents' inbox: an ASGI application that speaks the wire protocol. Decides nothing about packages.
+
+A check-in is the hot path: it touches memory only, and the answer is 204 unless something is new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import orjson
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reconciler.artifacts.store import ArtifactStore
+from reconciler.hosts.enrolment import EnrolmentRefused, enrol
+from reconciler.hosts.logs import AttemptLogs
+from reconciler.hosts.roster import Member, Roster
+from reconciler.kernel import protocol
+from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.wire import WireError, decode, encode
+from reconciler.store.attempts import AttemptStore
+from reconciler.store.hosts import HostStore
+
+_LONGEST_CHECK_IN = 8 * 1024
+_LONGEST_REPORT = 16 * 1024 * 1024
+_ATTEMPT_ID = re.compile(r"[0-9a-f-]{8,64}")
+_log = structlog.get_logger("reconciler.inbox")
+
+
+class Events(Protocol):
+    """What the inbox tells of. Called on the event loop; must not block."""
+
+    def reported(self, host: str) -> None:
+        """A host has reported, and the report is kept."""
+
+    def enrolled(self, host: str) -> None:
+        """A host has enrolled."""
+
+
+class TooLarge(ReconcilerError):
+    """A message beyond the size that its kind may have."""
+
+    reference = "too-large"
+
+
+class Inbox:
+    """The ASGI application that agents talk to."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        hosts: HostStore,
+        attempts: AttemptStore,
+        artifacts: ArtifactStore,
+        logs: AttemptLogs,
+        events: Events,
+    ) -> None:
+        self._roster = roster
+        self._hosts = hosts
+        self._attempts = attempts
+        self._artifacts = artifacts
+        self._logs = logs
+        self._events = events
+        self._rest: ASGIApp = Starlette(
+            routes=[
+                Route(protocol.ENROL, _answering_errors(self._enrol), methods=["POST"]),
+                Route(protocol.REPORT, _answering_errors(self._report), methods=["POST"]),
+                Route(protocol.ARTIFACTS + "{sha256}", _answering_errors(self._artifact), methods=["GET"]),
+                Route(protocol.LOGS + "{attempt}", _answering_errors(self._keep_log), methods=["PUT"]),
+            ]
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"] == protocol.CHECK_IN:
+            await self._check_in(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    async def _check_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        member = self._authenticate(scope)
+        if member is None:
+            await _answer(send, 401, _UNKNOWN_HOST)
+            return
+        try:
+            check_in = orjson.loads(await _read_small(receive))
+            report, assignment, busy = check_in["report"], check_in["assignment"], check_in.get("busy")
+        except (ValueError, KeyError, TypeError, AttributeError, TooLarge):
+            await _answer(send, 400, b'{"error":"malformed check-in"}')
+            return
+        self._roster.saw(member, busy if isinstance(busy, str) else None, time.time())
+        if report == member.report and assignment == member.assigned:
+            await _answer(send, 204, b"")
+            return
+        answer = protocol.CheckInAnswer(
+            assignment=member.assignment if assignment != member.assigned else None,
+            send_report=report != member.report,
+        )
+        body = orjson.dumps(encode(answer))
+        await _answer(send, 200, body)
+
+    def _authenticate(self, scope: Scope) -> Member | None:
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                scheme, _, credentials = value.decode("latin-1").partition(" ")
+                host, _, key = credentials.partition(":")
+                if scheme.lower() != "bearer" or not key:
+                    return None
+                return self._roster.authenticate(host.upper(), protocol.hash_key(key))
+        return None
+
+    async def _enrol(self, request: Request) -> Response:
+        wanted = decode(protocol.EnrolRequest, await _json(request))
+        record = await asyncio.to_thread(enrol, self._hosts, wanted, time.time())
+        self._roster.enrol(record)
+        _log.info("enrolled", host=record.name, environment=record.environment)
+        self._events.enrolled(record.name)
+        return Response(status_code=204)
+
+    async def _report(self, request: Request) -> Response:
+        member = self._authenticate(request.scope)
+        if member is None:
+            return Response(_UNKNOWN_HOST, 401)
+        report = decode(protocol.Report, await _json(request))
+        if any(_ATTEMPT_ID.fullmatch(attempt.id) is None for attempt in report.attempts):
+            raise WireError("an attempt's id is malformed", where=member.name)
+        await asyncio.to_thread(self._keep_report, member, report)
+        self._events.reported(member.name)
+        return Response(status_code=204)
+
+    def _keep_report(self, member: Member, report: protocol.Report) -> None:
+        now = time.time()
+        digest = protocol.report_digest(report.observation, report.assignment)
+        self._attempts.record(member.name, report.attempts)
+        self._hosts.record_report(member.name, report.observation, digest, report.assignment, now)
+        member.report = digest
+        member.last_seen = now
+
+    async def _artifact(self, request: Request) -> Response:
+        member = self._authenticate(request.scope)
+        if member is None:
+            return Response(_UNKNOWN_HOST, 401)
+        path = self._artifacts.find(request.path_params["sha256"])
+        if path is None:
+            return JSONResponse({"error": "no such artifact is kept here"}, 404)
+        return FileResponse(path, media_type="application/octet-stream")
+
+    async def _keep_log(self, request: Request) -> Response:
+        member = self._authenticate(request.scope)
+        if member is None:
+            return Response(_UNKNOWN_HOST, 401)
+        attempt = request.path_params["attempt"]
+        if _ATTEMPT_ID.fullmatch(attempt) is None or not await asyncio.to_thread(
+            self._attempts.belongs_to, attempt, member.name
+        ):
+            return JSONResponse({"error": "no such attempt was reported by this host"}, 404)
+        body = await _read(request, protocol.LONGEST_LOG * 2)
+        await asyncio.to_thread(self._logs.keep, attempt, body)
+        return Response(status_code=204)
+
+
+_UNKNOWN_HOST = b'{"error":"this host is not enrolled here, or its key is not the one it enrolled with"}'
+_Endpoint = Callable[[Request], Any]
+
+
+def _answering_errors(endpoint: _Endpoint) -> _Endpoint:
+    """Turn what is wrong with a request into an answer that says so."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            response: Response = await endpoint(request)
+        except EnrolmentRefused as error:
+            _log.warning("enrolment refused", why=str(error))
+            return JSONResponse({"error": str(error)}, 403)
+        except TooLarge as error:
+            return JSONResponse({"error": str(error)}, 413)
+        except WireError as error:
+            _log.warning("malformed message", path=request.url.path, why=str(error))
+            return JSONResponse({"error": str(error)}, 400)
+        return response
+
+    return answer
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return orjson.loads(await _read(request, _LONGEST_REPORT))
+    except orjson.JSONDecodeError as error:
+        raise WireError("the body is not JSON", where=request.url.path) from error
+
+
+async def _read(request: Request, longest: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > longest:
+            raise TooLarge(f"the body is longer than {longest} bytes", where=request.url.path)
+    return bytes(body)
+
+
+async def _read_small(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > _LONGEST_CHECK_IN:
+            raise TooLarge(f"the body is longer than {_LONGEST_CHECK_IN} bytes")
+    return body
+
+
+async def _answer(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))] if body else []
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,110 @@
+"""Who is enrolled, who was seen when, and who should have what: in memory, for the hot path.
+
+Holds nothing that cannot be had again from the store; what changes often is written there in batches.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reconciler.kernel.assignment import Assignment, Goal
+from reconciler.store.hosts import HostRecord
+
+
+@dataclass(slots=True)
+class Member:
+    """One enrolled host. Digests are as in the protocol; ``assigned`` is empty before its first assignment."""
+
+    name: str
+    environment: str
+    key_sha256: str
+    last_seen: float
+    busy: str | None
+    report: str
+    assigned: str
+    revision: str
+    goals: tuple[Goal, ...] = ()
+    silent: bool = False
+
+    @property
+    def assignment(self) -> Assignment | None:
+        """What the host should have now, or ``None`` before its first assignment."""
+        if not self.assigned:
+            return None
+        return Assignment(self.name, self.environment, self.revision, self.goals)
+
+
+class Roster:
+    """The enrolled hosts. Safe for use by handlers in threads beside the event loop."""
+
+    def __init__(self, records: Iterable[HostRecord]) -> None:
+        self._members = {record.name: _member(record) for record in records}
+        self._seen: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def members(self) -> tuple[Member, ...]:
+        """Return every member, in no order."""
+        return tuple(self._members.values())
+
+    def find(self, name: str) -> Member | None:
+        """Return the member of that name, or ``None``."""
+        return self._members.get(name)
+
+    def authenticate(self, name: str, key_sha256: str) -> Member | None:
+        """Return the member that ``name`` and the hash of its key prove, or ``None``."""
+        member = self._members.get(name)
+        if member is None or not hmac.compare_digest(member.key_sha256, key_sha256):
+            return None
+        return member
+
+    def enrol(self, record: HostRecord) -> Member:
+        """Take in a host that has just enrolled, or enrolled anew."""
+        member = _member(record)
+        with self._lock:
+            self._members[record.name] = member
+        return member
+
+    def saw(self, member: Member, busy: str | None, now: float) -> None:
+        """Note that a host spoke at ``now``, seconds since the epoch."""
+        member.last_seen = now
+        member.busy = busy
+        self._seen.add(member.name)
+
+    def take_seen(self) -> list[tuple[str, float, str | None]]:
+        """Return who was seen since the last call, for the store."""
+        with self._lock:
+            names, self._seen = self._seen, set()
+        return [(m.name, m.last_seen, m.busy) for name in names if (m := self._members.get(name)) is not None]
+
+    def assign(self, new: Mapping[str, tuple[str, str, tuple[Goal, ...]]]) -> None:
+        """Give hosts what they should have: digest, revision and goals by host name.
+
+        An unchanged digest keeps the revision that it first came with.
+        """
+        for name, (digest, revision, goals) in new.items():
+            member = self._members.get(name)
+            if member is None:
+                continue
+            if member.assigned != digest:
+                member.revision = revision
+            member.goals = goals
+            member.assigned = digest
+
+
+def _member(record: HostRecord) -> Member:
+    return Member(
+        name=record.name,
+        environment=record.environment,
+        key_sha256=record.key_sha256,
+        last_seen=record.last_seen,
+        busy=record.busy,
+        report=record.report_digest,
+        assigned=record.assigned,
+        revision=record.assigned_revision,
+    )

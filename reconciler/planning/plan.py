@@ -1,0 +1,130 @@
+"""Says what carrying out a revision takes: the very steps that the hosts will choose, from the same function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.kernel.convergence import converge
+from reconciler.kernel.status import Reason
+from reconciler.kernel.steps import StepKind
+from reconciler.planning.hosts import KnownHost
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step that one host needs. ``fetch`` is the size in bytes of the artifacts it takes.
+
+    ``reason`` says whether it is due or what it waits for; ``message`` says more where more is known.
+    """
+
+    host: str
+    environment: str
+    package: str
+    kind: StepKind
+    from_version: str | None
+    to_version: str | None
+    fetch: int
+    reason: Reason
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownHost:
+    """A host of which nothing can be told: it never reported."""
+
+    host: str
+    environment: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a revision takes, host by host, and which hosts it cannot tell about."""
+
+    revision: str
+    steps: tuple[PlannedStep, ...]
+    unknown: tuple[UnknownHost, ...]
+    hosts: int
+    """How many hosts were looked at, whether or not they need anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepGroup:
+    """The same step on many hosts."""
+
+    environment: str
+    package: str
+    kind: StepKind
+    from_version: str | None
+    to_version: str | None
+    reason: Reason
+    message: str
+    fetch: int
+    hosts: tuple[str, ...]
+
+
+def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
+    """Plan a revision.
+
+    Args:
+        revision: the commit that the hosts' assignments were made from.
+        hosts: the hosts, with what they should have and what they last said.
+        now: seconds since the epoch.
+    """
+    steps: list[PlannedStep] = []
+    unknown: list[UnknownHost] = []
+    count = 0
+    for host in hosts:
+        count += 1
+        if host.observation is None:
+            unknown.append(UnknownHost(host.name, host.environment, Reason.NEVER_REPORTED))
+            continue
+        for standing in converge(host.assignment, host.observation, now).standings:
+            step = standing.step
+            if step is None:
+                continue
+            steps.append(
+                PlannedStep(
+                    host.name,
+                    host.environment,
+                    step.package,
+                    step.kind,
+                    step.from_version,
+                    step.to_version,
+                    sum(release.artifact.size for release in step.artifacts),
+                    standing.reason,
+                    standing.message,
+                )
+            )
+    return Plan(revision, tuple(steps), tuple(unknown), count)
+
+
+def group(steps: Iterable[PlannedStep]) -> tuple[StepGroup, ...]:
+    """Put steps that are alike together, so that 400 hosts doing the same make one line."""
+    groups: dict[tuple[object, ...], list[PlannedStep]] = {}
+    for step in steps:
+        key = (
+            step.environment,
+            step.package,
+            step.kind,
+            step.from_version or "",
+            step.to_version or "",
+            step.reason,
+            step.message,
+        )
+        groups.setdefault(key, []).append(step)
+    return tuple(
+        StepGroup(
+            alike[0].environment,
+            alike[0].package,
+            alike[0].kind,
+            alike[0].from_version,
+            alike[0].to_version,
+            alike[0].reason,
+            alike[0].message,
+            sum(step.fetch for step in alike),
+            tuple(step.host for step in alike),
+        )
+        for _, alike in sorted(groups.items())
+    )

@@ -1,0 +1,1 @@
+"""Lets the desired state through to hosts, as assignments. Pure: no I/O, no clock."""

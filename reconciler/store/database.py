@@ -1,0 +1,102 @@
+"""Opens the database, brings its tables up to date, and gives out connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from reconciler.kernel.errors import ReconcilerError
+
+NEWEST_MIGRATION = "0001"
+"""The schema revision that this code works with; a test holds it against the migrations."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class StoreError(ReconcilerError):
+    """The store cannot be opened, or belongs to another version of Reconciler."""
+
+    reference = "store"
+
+
+class Database:
+    """One SQLite file in write-ahead mode: many readers beside one writer, and safe through a power cut."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the database at ``path``, creating it or bringing it up to date where needed.
+
+        Raises:
+            StoreError: the file cannot be used.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        sa.event.listen(self._engine, "connect", _configure)
+        try:
+            self._bring_up_to_date()
+        except sa.exc.DatabaseError as error:
+            raise StoreError(
+                f"the database cannot be opened: {error.orig}",
+                where=str(path),
+                hint="check that the file is a Reconciler database and can be written; restore it from a backup",
+            ) from error
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Give a connection for reading."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Give a connection in a transaction that is committed at the end, or rolled back on an error.
+
+        The transaction takes SQLite's write lock at its start, so what is read in it still holds at its end.
+        """
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _bring_up_to_date(self) -> None:
+        with self._engine.connect() as connection:
+            if sa.inspect(connection).has_table("alembic_version"):
+                current = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+                if current == NEWEST_MIGRATION:
+                    return
+                if current is not None and str(current) > NEWEST_MIGRATION:
+                    raise StoreError(
+                        f"the database has schema {current}, this version works with {NEWEST_MIGRATION}",
+                        hint="run the newer version of Reconciler that last opened it",
+                    )
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            config.attributes["connection"] = connection
+            command.upgrade(config, NEWEST_MIGRATION)
+            connection.commit()
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    """Set up a new SQLite connection; transactions are begun by us, not by the driver."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

@@ -1,0 +1,180 @@
+"""Records of enrolled hosts and of the tokens they enrol with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from reconciler.kernel.observation import Observation
+from reconciler.kernel.wire import decode, encode
+from reconciler.store.database import Database
+from reconciler.store.tables import enrolment_tokens, hosts
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """What is kept of a host. Times are in seconds since the epoch.
+
+    ``report_digest`` and ``acknowledged`` are the digests of its last report and of the assignment it then
+    worked from; ``assigned`` is the digest of the one it should work from.
+    """
+
+    name: str
+    environment: str
+    key_sha256: str
+    enrolled_at: float
+    last_seen: float
+    busy: str | None
+    reported_at: float | None
+    report_digest: str
+    acknowledged: str
+    assigned: str
+    assigned_revision: str
+    assigned_at: float | None
+    observation: Observation | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentToken:
+    """A one-time permission to enrol. Only its hash is kept."""
+
+    token_sha256: str
+    environment: str
+    expires_at: float
+    used_by: str | None
+    used_key_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The digest of what a host should have, and the revision that it first came from."""
+
+    host: str
+    digest: str
+    revision: str
+
+
+class HostStore:
+    """Reads and writes hosts and tokens."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> tuple[HostRecord, ...]:
+        """Return every enrolled host, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(hosts).order_by(hosts.c.name)).all()
+        return tuple(_record(row) for row in rows)
+
+    def find(self, name: str) -> HostRecord | None:
+        """Return one host, or ``None``."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(hosts).where(hosts.c.name == name)).one_or_none()
+        return _record(row) if row is not None else None
+
+    def add_token(self, token_sha256: str, environment: str, now: float, expires_at: float) -> None:
+        """Keep a new enrolment token."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.insert(enrolment_tokens).values(
+                    token_sha256=token_sha256, environment=environment, created_at=now, expires_at=expires_at
+                )
+            )
+
+    def find_token(self, token_sha256: str) -> EnrolmentToken | None:
+        """Return a token, used or not, or ``None``."""
+        table = enrolment_tokens
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(table).where(table.c.token_sha256 == token_sha256)).one_or_none()
+        if row is None:
+            return None
+        return EnrolmentToken(row.token_sha256, row.environment, row.expires_at, row.used_by, row.used_key_sha256)
+
+    def enrol(self, name: str, key_sha256: str, token: EnrolmentToken, now: float) -> bool:
+        """Enrol a host with a token, or a known host anew with a new key.
+
+        Returns:
+            False where the token was used meanwhile by another host or key.
+        """
+        table = enrolment_tokens
+        with self._database.write() as connection:
+            taken = connection.execute(
+                sa.update(table)
+                .where(table.c.token_sha256 == token.token_sha256)
+                .where(
+                    sa.or_(
+                        table.c.used_by.is_(None),
+                        sa.and_(table.c.used_by == name, table.c.used_key_sha256 == key_sha256),
+                    )
+                )
+                .values(used_by=name, used_key_sha256=key_sha256, used_at=now)
+            )
+            if taken.rowcount != 1:
+                return False
+            row = insert(hosts).values(
+                name=name,
+                environment=token.environment,
+                key_sha256=key_sha256,
+                enrolled_at=now,
+                last_seen=now,
+            )
+            connection.execute(
+                row.on_conflict_do_update(
+                    index_elements=[hosts.c.name],
+                    set_={"environment": token.environment, "key_sha256": key_sha256, "last_seen": now},
+                )
+            )
+        return True
+
+    def record_report(
+        self, name: str, observation: Observation, digest: str, acknowledged: str, now: float
+    ) -> None:
+        """Keep what a host said of itself."""
+        document = json.dumps(encode(observation), separators=(",", ":"))
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(hosts)
+                .where(hosts.c.name == name)
+                .values(
+                    observation=document,
+                    report_digest=digest,
+                    acknowledged=acknowledged,
+                    reported_at=now,
+                    last_seen=now,
+                )
+            )
+
+    def record_seen(self, seen: Iterable[tuple[str, float, str | None]]) -> None:
+        """Keep when hosts were last seen and what they were busy with, in one statement for all."""
+        document = json.dumps([list(item) for item in seen])
+        statement = sa.text(
+            "UPDATE hosts SET last_seen = seen.at, busy = seen.busy FROM ("
+            "SELECT json_extract(value, '$[0]') AS name, json_extract(value, '$[1]') AS at, "
+            "json_extract(value, '$[2]') AS busy FROM json_each(:seen)"
+            ") AS seen WHERE hosts.name = seen.name"
+        )
+        with self._database.write() as connection:
+            connection.execute(statement, {"seen": document})
+
+    def record_assigned(self, assigned: Iterable[Assigned], now: float) -> None:
+        """Keep what hosts should have, in one statement for all. An unchanged digest keeps its revision."""
+        document = json.dumps([[item.host, item.digest, item.revision] for item in assigned])
+        statement = sa.text(
+            "UPDATE hosts SET assigned = new.digest, assigned_revision = new.revision, assigned_at = :now FROM ("
+            "SELECT json_extract(value, '$[0]') AS name, json_extract(value, '$[1]') AS digest, "
+            "json_extract(value, '$[2]') AS revision FROM json_each(:assigned)"
+            ") AS new WHERE hosts.name = new.name AND hosts.assigned <> new.digest"
+        )
+        with self._database.write() as connection:
+            connection.execute(statement, {"assigned": document, "now": now})
+
+
+def _record(row: sa.Row[tuple[object, ...]]) -> HostRecord:
+    values = dict(row._mapping)
+    document = values.pop("observation")
+    observation = decode(Observation, json.loads(document)) if document else None
+    return HostRecord(**values, observation=observation)

@@ -1,0 +1,131 @@
+"""Records of where each package of each host stands, and of every change of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from reconciler.kernel.status import Health, Reason, Sync
+from reconciler.store.database import Database
+from reconciler.store.tables import standings, transitions
+
+
+@dataclass(frozen=True, slots=True)
+class PackageStanding:
+    """Where a package of a host stands. An empty ``package`` stands for the host itself."""
+
+    host: str
+    package: str
+    sync: Sync
+    health: Health
+    reason: Reason
+    installed: str | None
+    wanted: str | None
+    message: str = ""
+
+    @property
+    def words(self) -> str:
+        """The standing in one short phrase."""
+        return f"{self.sync}/{self.health}/{self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of a standing, at a time in seconds since the epoch."""
+
+    at: float
+    host: str
+    package: str
+    before: str
+    after: str
+    message: str
+
+
+class StandingStore:
+    """Reads and writes standings and transitions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def update(self, host: str, now_standing: Iterable[PackageStanding], now: float) -> tuple[Transition, ...]:
+        """Keep where a host's packages stand; packages that are no longer among them are forgotten.
+
+        Returns:
+            what changed, each also kept for good.
+        """
+        new = {standing.package: standing for standing in now_standing}
+        with self._database.write() as connection:
+            rows = connection.execute(sa.select(standings).where(standings.c.host == host)).all()
+            before = {row.package: f"{row.sync}/{row.health}/{row.reason}" for row in rows}
+            changes = [
+                Transition(now, host, package, before.get(package, ""), standing.words, standing.message)
+                for package, standing in new.items()
+                if before.get(package) != standing.words
+            ]
+            gone = [
+                Transition(now, host, package, before[package], "", "") for package in before if package not in new
+            ]
+            for standing in new.values():
+                connection.execute(_upsert(standing, before.get(standing.package), now))
+            for transition in gone:
+                connection.execute(
+                    sa.delete(standings).where(standings.c.host == host, standings.c.package == transition.package)
+                )
+            everything = (*changes, *gone)
+            if everything:
+                connection.execute(
+                    sa.insert(transitions),
+                    [
+                        {
+                            "at": t.at,
+                            "host": t.host,
+                            "package": t.package,
+                            "before": t.before,
+                            "after": t.after,
+                            "message": t.message,
+                        }
+                        for t in everything
+                    ],
+                )
+        return everything
+
+    def since(self, host: str) -> dict[str, float]:
+        """Return since when each of a host's packages stands as it does."""
+        query = sa.select(standings.c.package, standings.c.since).where(standings.c.host == host)
+        with self._database.read() as connection:
+            return {row.package: row.since for row in connection.execute(query)}
+
+    def transitions(
+        self, *, host: str | None = None, package: str | None = None, limit: int = 50
+    ) -> tuple[Transition, ...]:
+        """Return the newest changes, the newest first.
+
+        Args:
+            host: only this host's.
+            package: only this package's.
+            limit: how many at most.
+        """
+        query = sa.select(transitions).order_by(transitions.c.sequence.desc()).limit(limit)
+        if host is not None:
+            query = query.where(transitions.c.host == host)
+        if package is not None:
+            query = query.where(transitions.c.package == package)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Transition(row.at, row.host, row.package, row.before, row.after, row.message) for row in rows)
+
+
+def _upsert(standing: PackageStanding, before: str | None, now: float) -> sa.Insert:
+    values = {
+        "sync": standing.sync,
+        "health": standing.health,
+        "reason": standing.reason,
+        "installed": standing.installed,
+        "wanted": standing.wanted,
+    }
+    statement = insert(standings).values(host=standing.host, package=standing.package, since=now, **values)
+    changed = values if before == standing.words else {**values, "since": now}
+    return statement.on_conflict_do_update(index_elements=[standings.c.host, standings.c.package], set_=changed)

@@ -1,0 +1,110 @@
+"""The tables. Times are seconds since the epoch; documents are JSON texts of the kernel's wire form."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    comment="What the daemon says of itself: which repository it follows, which revision is in force.",
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("commit", sa.Text, nullable=False, index=True),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("committed_at", sa.Float, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("findings", sa.Text, nullable=False),
+    sa.Column("rewritten", sa.Boolean, nullable=False),
+    comment="Every head of the branch that was seen, and what became of it. Append-only.",
+)
+
+enrolment_tokens = sa.Table(
+    "enrolment_tokens",
+    metadata,
+    sa.Column("token_sha256", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.Column("used_by", sa.Text),
+    sa.Column("used_key_sha256", sa.Text),
+    sa.Column("used_at", sa.Float),
+)
+
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("key_sha256", sa.Text, nullable=False),
+    sa.Column("enrolled_at", sa.Float, nullable=False),
+    sa.Column("last_seen", sa.Float, nullable=False),
+    sa.Column("busy", sa.Text),
+    sa.Column("reported_at", sa.Float),
+    sa.Column("report_digest", sa.Text, nullable=False, server_default=""),
+    sa.Column("acknowledged", sa.Text, nullable=False, server_default=""),
+    sa.Column("observation", sa.Text),
+    sa.Column("assigned", sa.Text, nullable=False, server_default=""),
+    sa.Column("assigned_revision", sa.Text, nullable=False, server_default=""),
+    sa.Column("assigned_at", sa.Float),
+    comment="Each enrolled host: how it proves itself, what it last said, and what it should have.",
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("package", sa.Text, nullable=False),
+    sa.Column("revision", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("outcome", sa.Text),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Index("ix_attempts_host_package", "host", "package", "started_at"),
+    sa.Index("ix_attempts_started_at", "started_at"),
+    comment="Every try at a step. An attempt that has ended never changes again.",
+)
+
+standings = sa.Table(
+    "standings",
+    metadata,
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("package", sa.Text, primary_key=True),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("health", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("installed", sa.Text),
+    sa.Column("wanted", sa.Text),
+    comment="Where each package of each host last stood, and since when.",
+)
+
+transitions = sa.Table(
+    "transitions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    sa.Column("host", sa.Text, nullable=False, index=True),
+    sa.Column("package", sa.Text, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("after", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    comment="Each change of a standing. Append-only.",
+)
