@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.protocol import EnrolRequest, hash_key
@@ -12,7 +13,7 @@ from reconciler.store.hosts import HostRecord, HostStore
 TOKEN_LIFETIME = 7 * 24 * 3600.0
 """Seconds that an enrolment token can be used."""
 
-_HOST_NAME = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{0,61}[A-Z0-9])?")
+_HOST_NAME = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]{0,252}[A-Z0-9])?")
 _KEY_HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -35,11 +36,16 @@ def issue_token(hosts: HostStore, environment: str, now: float) -> str:
     return token
 
 
-def enrol(hosts: HostStore, request: EnrolRequest, now: float) -> HostRecord:
+Placement = Callable[[str], str | None]
+"""Says which environment the desired state puts a host into, by its name; ``None`` where no file names it."""
+
+
+def enrol(hosts: HostStore, placement: Placement, request: EnrolRequest, now: float) -> HostRecord:
     """Enrol a host. The same host with the same token and key may ask again: its answer may have got lost.
 
     Args:
         hosts: where hosts and tokens are kept.
+        placement: where the desired state puts hosts: a token of another environment does not let one in.
         request: what the host sent.
         now: seconds since the epoch.
 
@@ -65,6 +71,13 @@ def enrol(hosts: HostStore, request: EnrolRequest, now: float) -> HostRecord:
         )
     if token.expires_at < now and not again:
         raise EnrolmentRefused("the enrolment token has expired", where=name, hint="make a new one")
+    named_in = placement(name)
+    if named_in is not None and named_in != token.environment:
+        raise EnrolmentRefused(
+            f"the token is for {token.environment}, but the desired state puts this host into {named_in}",
+            where=name,
+            hint=f"make a token with: reconciler agent token --environment {named_in}",
+        )
     if not hosts.enrol(name, request.key_sha256, token, now):
         raise EnrolmentRefused("the enrolment token was used meanwhile", where=name)
     record = hosts.find(name)

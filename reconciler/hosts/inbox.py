@@ -35,8 +35,11 @@ _ATTEMPT_ID = re.compile(r"[0-9a-f-]{8,64}")
 _log = structlog.get_logger("reconciler.inbox")
 
 
-class Events(Protocol):
-    """What the inbox tells of. Called on the event loop; must not block."""
+class Keeper(Protocol):
+    """What the inbox tells of, and asks. Called on the event loop; must not block."""
+
+    def placement(self, host: str) -> str | None:
+        """Return the environment that the desired state puts a host into, or ``None``."""
 
     def reported(self, host: str) -> None:
         """A host has reported, and the report is kept."""
@@ -61,14 +64,14 @@ class Inbox:
         attempts: AttemptStore,
         artifacts: ArtifactStore,
         logs: AttemptLogs,
-        events: Events,
+        keeper: Keeper,
     ) -> None:
         self._roster = roster
         self._hosts = hosts
         self._attempts = attempts
         self._artifacts = artifacts
         self._logs = logs
-        self._events = events
+        self._keeper = keeper
         self._rest: ASGIApp = Starlette(
             routes=[
                 Route(protocol.ENROL, _answering_errors(self._enrol), methods=["POST"]),
@@ -119,10 +122,10 @@ class Inbox:
 
     async def _enrol(self, request: Request) -> Response:
         wanted = decode(protocol.EnrolRequest, await _json(request))
-        record = await asyncio.to_thread(enrol, self._hosts, wanted, time.time())
+        record = await asyncio.to_thread(enrol, self._hosts, self._keeper.placement, wanted, time.time())
         self._roster.enrol(record)
         _log.info("enrolled", host=record.name, environment=record.environment)
-        self._events.enrolled(record.name)
+        self._keeper.enrolled(record.name)
         return Response(status_code=204)
 
     async def _report(self, request: Request) -> Response:
@@ -133,7 +136,7 @@ class Inbox:
         if any(_ATTEMPT_ID.fullmatch(attempt.id) is None for attempt in report.attempts):
             raise WireError("an attempt's id is malformed", where=member.name)
         await asyncio.to_thread(self._keep_report, member, report)
-        self._events.reported(member.name)
+        self._keeper.reported(member.name)
         return Response(status_code=204)
 
     def _keep_report(self, member: Member, report: protocol.Report) -> None:

@@ -19,6 +19,7 @@ class Member:
     """One enrolled host. Digests are as in the protocol; ``assigned`` is empty before its first assignment."""
 
     name: str
+    enrolled_into: str
     environment: str
     key_sha256: str
     last_seen: float
@@ -82,17 +83,18 @@ class Roster:
             names, self._seen = self._seen, set()
         return [(m.name, m.last_seen, m.busy) for name in names if (m := self._members.get(name)) is not None]
 
-    def assign(self, new: Mapping[str, tuple[str, str, tuple[Goal, ...]]]) -> None:
-        """Give hosts what they should have: digest, revision and goals by host name.
+    def assign(self, new: Mapping[str, tuple[str, str, str, tuple[Goal, ...]]]) -> None:
+        """Give hosts what they should have: environment, digest, revision and goals by host name.
 
         An unchanged digest keeps the revision that it first came with.
         """
-        for name, (digest, revision, goals) in new.items():
+        for name, (environment, digest, revision, goals) in new.items():
             member = self._members.get(name)
             if member is None:
                 continue
             if member.assigned != digest:
                 member.revision = revision
+            member.environment = environment
             member.goals = goals
             member.assigned = digest
 
@@ -100,6 +102,7 @@ class Roster:
 def _member(record: HostRecord) -> Member:
     return Member(
         name=record.name,
+        enrolled_into=record.environment,
         environment=record.environment,
         key_sha256=record.key_sha256,
         last_seen=record.last_seen,

@@ -35,12 +35,11 @@ LONGEST_LOG = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class EnrolRequest:
-    """A host asks to be known. ``environment`` is ``None`` where the token or a host file decides it."""
+    """A host asks to be known. The token says into which environment."""
 
     host: str
     token: str
     key_sha256: str
-    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ class Assigner:
         self._shared: dict[tuple[str, tuple[Goal, ...]], tuple[tuple[Goal, ...], str]] = {}
         self._whole_environment: dict[str, tuple[tuple[Goal, ...], str]] = {}
 
+    @property
+    def revision(self) -> str:
+        """The commit that assignments are made from."""
+        return self._desired.revision
+
     def assign(self, host: str, enrolled_into: str | None) -> Assigned | None:
         """Return what a host should have.
 

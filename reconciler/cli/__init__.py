@@ -1,0 +1,1 @@
+"""The command line: thin. Asks operations, and prints what they return."""

@@ -1,0 +1,53 @@
+"""The command that runs the server: daemon."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import BranchOption, DataOption, RepositoryOption, settings_from
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("daemon", epilog="Example: `reconciler daemon --repository /srv/git/fleet.git`")(daemon)
+
+
+def daemon(
+    repository: RepositoryOption = None,
+    branch: BranchOption = None,
+    data: DataOption = None,
+    address: Annotated[str | None, typer.Option("--address", help="Address to serve agents on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to serve agents on; 0 for any.")] = None,
+) -> None:
+    """Follow the repository and serve agents, until it is ended by SIGTERM or Ctrl-C."""
+    import asyncio
+
+    import structlog
+
+    from reconciler.daemon import Daemon
+    from reconciler.kernel.errors import ReconcilerError
+    from reconciler.site import open_site
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    settings = settings_from(repository=repository, branch=branch, data=data, address=address, port=port)
+    with open_site(settings) as site:
+        server = Daemon(site)
+        try:
+            asyncio.run(server.run(lambda url: typer.echo(f"serving agents at {url}")))
+        except OSError as error:
+            raise ReconcilerError(
+                f"cannot serve agents: {error.strerror or error}",
+                where=f"{settings.address}:{settings.port}",
+                hint="another process may hold the port: choose one with --port",
+            ) from error

@@ -1,0 +1,257 @@
+"""Commands on the fleet: status, host, history, trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli.options import DataOption, Format, FormatOption, settings_from
+
+if TYPE_CHECKING:
+    from reconciler.operations.history import Happening
+    from reconciler.operations.provenance import Provenance
+    from reconciler.operations.status import SiteStatus
+    from reconciler.operations.trace import TracedAttempt
+    from reconciler.store.attempts import AttemptRecord
+
+HostArgument = Annotated[str, typer.Argument(help="The host's name, in any case.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many entries at most.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command("status", epilog="Example: `reconciler status --environment prod`")(status)
+    app.command("host", epilog="Example: `reconciler host PROD-01`")(host)
+    app.command("history", epilog="Example: `reconciler history --host PROD-01 --limit 20`")(history)
+    app.command("trace", epilog="Example: `reconciler trace PROD-01 contoso-agent`")(trace)
+
+
+def status(
+    environment: Annotated[
+        str | None, typer.Option("--environment", help="Only the hosts of this environment.")
+    ] = None,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Show the revision in force, trouble in following the repository, and where every host stands."""
+    from reconciler.cli.output import health, print_json, print_line, print_table
+    from reconciler.operations.status import site_status
+    from reconciler.site import open_site
+
+    with open_site(settings_from(data=data)) as site:
+        everything = site_status(site, environment)
+    if form is Format.JSON:
+        print_json(everything)
+        return
+    _print_revisions(everything)
+    rows = []
+    for item in everything.hosts:
+        rows.append(
+            (
+                item.host,
+                item.environment,
+                "",
+                item.sync.value,
+                health(item.health),
+                item.reason.value,
+                item.message,
+            )
+        )
+        rows += [
+            (
+                "",
+                "",
+                f"{standing.package} {standing.installed or '-'}"
+                + (f" -> {standing.wanted or 'absent'}" if standing.step is not None else ""),
+                standing.sync.value,
+                health(standing.health),
+                standing.reason.value,
+                standing.message,
+            )
+            for standing in item.packages
+        ]
+    print_table(("host", "environment", "package", "sync", "health", "reason", "message"), rows)
+    settled = sum(item.reason == "UpToDate" for item in everything.hosts)
+    print_line(f"{settled} of {len(everything.hosts)} hosts are as they should be")
+
+
+def host(name: HostArgument, data: DataOption = None, form: FormatOption = Format.TEXT) -> None:
+    """Show one host: where it stands, what it has, what was tried there lately."""
+    from reconciler.cli.output import health, moment, print_json, print_line, print_table
+    from reconciler.operations.host import host_detail
+    from reconciler.site import open_site
+
+    with open_site(settings_from(data=data)) as site:
+        detail = host_detail(site, name)
+    known = detail.known
+    if form is Format.JSON:
+        print_json(
+            {
+                "status": detail.status,
+                "last_seen": known.last_seen,
+                "assigned": known.assigned,
+                "acknowledged": known.acknowledged,
+                "observation": known.observation,
+                "attempts": [record.attempt for record in detail.attempts],
+            }
+        )
+        return
+    state = detail.status
+    print_line(f"{state.host} in {state.environment}: {state.sync} / {state.health} / {state.reason}", "bold")
+    if state.message:
+        print_line(f"  {state.message}")
+    print_line(f"  last seen {moment(known.last_seen)}")
+    if known.observation is not None:
+        seen = known.observation
+        print_line(f"  {seen.system}, agent {seen.agent_version}, up since {moment(seen.booted_at)}")
+        if seen.reboot_pending:
+            print_line(f"  reboot pending: {', '.join(seen.reboot_pending)}")
+    print_table(
+        ("package", "installed", "wanted", "sync", "health", "reason"),
+        [
+            (s.package, s.installed or "-", s.wanted or "absent", s.sync.value, health(s.health), s.reason.value)
+            for s in state.packages
+        ],
+    )
+    _print_attempts(detail.attempts)
+
+
+def history(
+    host_name: Annotated[str | None, typer.Option("--host", help="Only what concerns this host.")] = None,
+    package: Annotated[str | None, typer.Option("--package", help="Only what concerns this package.")] = None,
+    limit: LimitOption = 50,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Show what happened, newest first: revisions seen, attempts made, standings changed."""
+    from reconciler.cli.output import moment, print_json, print_table
+    from reconciler.operations.history import history as happened
+    from reconciler.site import open_site
+
+    with open_site(settings_from(data=data)) as site:
+        entries = happened(site, host=host_name, package=package, limit=limit)
+    if form is Format.JSON:
+        print_json(entries)
+        return
+    print_table(("when", "host", "what"), [(moment(e.at), e.host, _happening(e)) for e in entries])
+
+
+def trace(
+    name: HostArgument,
+    package: Annotated[str, typer.Argument(help="The package's name.")],
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Show why a package is as it is on a host: who asked, what ran, what came of it."""
+    from reconciler.cli.output import moment, print_json, print_line
+    from reconciler.operations.trace import trace as traced
+    from reconciler.site import open_site
+
+    with open_site(settings_from(data=data)) as site:
+        found = traced(site, name, package)
+    if form is Format.JSON:
+        print_json(found)
+        return
+    standing = found.standing
+    print_line(f"{package} on {found.host} ({found.environment})", "bold")
+    print_line(f"  {standing.sync} / {standing.health} / {standing.reason} since {moment(found.since)}")
+    if standing.message:
+        print_line(f"  {standing.message}")
+    print_line(f"  wanted     {standing.wanted or 'absent'}")
+    if found.asked_by is not None:
+        print_line(f"  asked by   {_commit(found.asked_by)}")
+    for product in found.installed:
+        print_line(f"  installed  {product.version} {product.product_code} ({product.name})")
+    if not found.installed:
+        print_line(f"  installed  {standing.installed or 'nothing'}")
+    for attempt in found.attempts:
+        _print_traced(attempt)
+
+
+def _print_revisions(everything: SiteStatus) -> None:
+    from reconciler.cli.output import moment, print_line
+
+    record = everything.in_force
+    if record is None:
+        print_line("no revision is in force yet", "yellow")
+    else:
+        print_line(f"revision {record.commit[:10]} in force since {moment(record.seen_at)}: {record.subject}")
+        if record.rewritten:
+            print_line("  the branch was rewritten (force-pushed) to it", "yellow")
+    if everything.rejected is not None:
+        rejected = everything.rejected
+        print_line(
+            f"revision {rejected.commit[:10]} ({rejected.subject}, {rejected.author}) does not validate, "
+            "so it is not in force:",
+            "red",
+        )
+        for finding in rejected.findings:
+            print_line(f"  {finding['path']}:{finding['line']}:{finding['column']}: {finding['message']}")
+    if everything.fetch_trouble:
+        print_line(f"the repository cannot be followed: {everything.fetch_trouble}", "red")
+
+
+def _print_attempts(records: tuple[AttemptRecord, ...]) -> None:
+    from reconciler.cli.output import moment, print_table
+
+    print_table(
+        ("started", "package", "step", "versions", "outcome", "message"),
+        [
+            (
+                moment(r.attempt.started_at),
+                r.attempt.package,
+                r.attempt.kind.value,
+                f"{r.attempt.from_version or '-'} -> {r.attempt.to_version or '-'}",
+                r.attempt.outcome.value if r.attempt.outcome else "running",
+                r.attempt.message,
+            )
+            for r in records
+        ],
+    )
+
+
+def _print_traced(traced: TracedAttempt) -> None:
+    from reconciler.cli.output import moment, print_line
+
+    attempt = traced.attempt
+    outcome = attempt.outcome.value if attempt.outcome else "running"
+    took = f" in {attempt.ended_at - attempt.started_at:.1f} s" if attempt.ended_at else ""
+    print_line()
+    print_line(
+        f"  {moment(attempt.started_at)}  {attempt.kind} {attempt.from_version or '-'} -> "
+        f"{attempt.to_version or '-'}: {outcome}{took}"
+    )
+    if traced.asked_by is not None:
+        print_line(f"    asked by   {_commit(traced.asked_by)}")
+    for action in attempt.actions:
+        print_line(f"    ran        {action.command}")
+        print_line(f"    returned   {action.exit_code}" + (f": {action.message}" if action.message else ""))
+    if attempt.message:
+        print_line(f"    because    {attempt.message}")
+    if traced.log is not None:
+        print_line(f"    log        {traced.log}")
+
+
+def _commit(provenance: Provenance) -> str:
+    from reconciler.cli.output import moment
+
+    commit = provenance.commit
+    return f"{commit.id[:10]} {commit.subject} ({commit.author}, {moment(commit.authored_at)})"
+
+
+def _happening(entry: Happening) -> str:
+    if entry.revision is not None:
+        record = entry.revision
+        rewritten = ", the branch was rewritten" if record.rewritten else ""
+        return f"revision {record.commit[:10]} {record.verdict}{rewritten}: {record.subject} ({record.author})"
+    if entry.attempt is not None:
+        attempt = entry.attempt
+        versions = f"{attempt.from_version or '-'} -> {attempt.to_version or '-'}"
+        outcome = attempt.outcome.value if attempt.outcome else "running"
+        why = f": {attempt.message}" if attempt.message else ""
+        return f"{attempt.kind} {attempt.package} {versions}: {outcome}{why}"
+    transition = entry.transition
+    assert transition is not None
+    before, after = transition.before or "(new)", transition.after or "(no longer managed)"
+    return f"{transition.package or 'host'}: {before} -> {after}"

@@ -1,0 +1,39 @@
+"""The `reconciler` command: puts the commands together, and turns errors into words and exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from reconciler.cli import agent, daemon, demo, desired, fleet, lab
+from reconciler.kernel.errors import ReconcilerError
+
+app = typer.Typer(
+    name="reconciler",
+    help="Keeps fleets of Windows machines at the versions that a git repository says.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for commands in (desired, fleet, daemon, demo):
+    commands.register(app)
+app.add_typer(agent.app, name="agent")
+app.add_typer(lab.app, name="lab")
+
+
+def run() -> None:
+    """Run the command line; exits with 1 on an error, 2 on wrong usage."""
+    try:
+        app()
+    except ReconcilerError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,74 @@
+"""Prints tables for people, in colour on a terminal only, and JSON for programs."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.kernel.status import Health
+
+_COLOURS = {
+    Health.HEALTHY: "green",
+    Health.PROGRESSING: "cyan",
+    Health.MISSING: "yellow",
+    Health.DEGRADED: "red",
+    Health.UNKNOWN: "magenta",
+}
+
+
+def print_json(value: Any) -> None:
+    """Print a value (dataclasses, enumerations and paths included) as one JSON document."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    typer.echo(orjson.dumps(value, default=str, option=options).decode())
+
+
+def print_line(text: str = "", style: str = "") -> None:
+    """Print a line, wrapped nowhere: what comes from hosts and commits is shown as it is, markup and all."""
+    _console().print(Text(text, style=style), soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print a table without lines, wide enough for its longest words when it is not shown on a terminal."""
+    table = Table(box=box.SIMPLE_HEAD if _console().is_terminal else None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    _console().print(table)
+
+
+def health(word: Health) -> Text:
+    """Return a health in its colour."""
+    return Text(word.value, style=_COLOURS[word])
+
+
+def moment(seconds: float | None) -> str:
+    """Return a time as this machine's clock shows it, with its zone's offset; a dash for none."""
+    if seconds is None:
+        return "-"
+    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S%z")
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people."""
+    amount = float(count)
+    for unit in ("B", "KB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def _console() -> Console:
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 200
+    return console

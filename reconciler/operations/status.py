@@ -1,0 +1,53 @@
+"""Tells where everything stands: the revision in force, trouble in following it, and every host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.operations.desired import state_in_force
+from reconciler.operations.fleet import known_hosts
+from reconciler.planning.status import HostStatus, host_status
+from reconciler.site import Site
+from reconciler.store.revisions import RevisionRecord, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SiteStatus:
+    """Where everything stands.
+
+    ``rejected`` is the newest revision where that is not the one in force because it does not validate;
+    ``fetch_trouble`` says why the repository cannot be followed now, empty where it can.
+    """
+
+    in_force: RevisionRecord | None
+    rejected: RevisionRecord | None
+    fetch_trouble: str
+    hosts: tuple[HostStatus, ...]
+
+
+def site_status(site: Site, environment: str | None = None) -> SiteStatus:
+    """Return where everything stands.
+
+    Args:
+        site: the installation.
+        environment: only hosts of this environment.
+
+    Raises:
+        RepositoryError: the mirror lacks the revision in force.
+    """
+    commit = site.revisions.in_force()
+    newest = next(iter(site.revisions.newest()), None)
+    hosts: tuple[HostStatus, ...] = ()
+    if commit is not None:
+        now, silent_after = site.clock(), site.settings.silent_seconds
+        hosts = tuple(
+            host_status(host, now, silent_after)
+            for host in known_hosts(site, state_in_force(site))
+            if environment is None or host.environment == environment
+        )
+    return SiteStatus(
+        in_force=site.revisions.find(commit) if commit is not None else None,
+        rejected=newest if newest is not None and newest.verdict is Verdict.INVALID else None,
+        fetch_trouble=site.revisions.fact("fetchTrouble") or "",
+        hosts=hosts,
+    )

@@ -1,0 +1,99 @@
+"""Answers why a package is as it is on a host: from the commit that asked, to what ran and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.kernel.attempts import Attempt
+from reconciler.kernel.convergence import Standing, group_families
+from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.observation import InstalledProduct
+from reconciler.operations.desired import mirror_of, state_in_force
+from reconciler.operations.host import find_host
+from reconciler.operations.provenance import Provenance, asked_by
+from reconciler.planning.status import host_status
+from reconciler.site import Site
+
+RECENT_ATTEMPTS = 10
+"""How many attempts are shown."""
+
+
+class NotManaged(ReconcilerError):
+    """A package that the revision in force says nothing about on this host."""
+
+    reference = "not-managed"
+
+
+@dataclass(frozen=True, slots=True)
+class TracedAttempt:
+    """An attempt, the commit that asked for it where that is still known, and its log where one was sent."""
+
+    attempt: Attempt
+    asked_by: Provenance | None
+    log: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Why a package is as it is on a host.
+
+    ``asked_by`` is the commit that brought the present wish into the host's environment; ``since`` when the
+    package came to stand as it does, in seconds since the epoch.
+    """
+
+    host: str
+    environment: str
+    package: str
+    standing: Standing
+    since: float | None
+    asked_by: Provenance | None
+    installed: tuple[InstalledProduct, ...]
+    attempts: tuple[TracedAttempt, ...]
+
+
+def trace(site: Site, host: str, package: str) -> Trace:
+    """Trace a package on a host.
+
+    Args:
+        site: the installation.
+        host: the host's name, in any case.
+        package: the package's name.
+
+    Raises:
+        UnknownHost: no file names the host and it has not enrolled.
+        NotManaged: nothing is wanted of the package there, and nothing was ever tried.
+        NothingInForce: no valid revision was seen yet.
+    """
+    desired = state_in_force(site)
+    known = find_host(site, host)
+    status = host_status(known, site.clock(), site.settings.silent_seconds)
+    standing = next((s for s in status.packages if s.package == package), None)
+    if standing is None:
+        managed = ", ".join(s.package for s in status.packages) or "nothing"
+        raise NotManaged(
+            f"nothing is wanted of {package} here",
+            where=known.name,
+            hint=f"managed on this host: {managed}; reconciler history --host shows what was tried before",
+        )
+    mirror = mirror_of(site)
+    goal = next(goal for goal in known.assignment.goals if goal.package == package)
+    products = known.observation.products if known.observation is not None else ()
+    records = site.attempts.newest(host=known.name, package=package, limit=RECENT_ATTEMPTS)
+    return Trace(
+        host=known.name,
+        environment=known.environment,
+        package=package,
+        standing=standing,
+        since=site.standings.since(known.name).get(package),
+        asked_by=asked_by(site, mirror, desired.revision, known, package),
+        installed=group_families([goal], products)[package],
+        attempts=tuple(
+            TracedAttempt(
+                record.attempt,
+                asked_by(site, mirror, record.attempt.revision, known, package),
+                site.logs.find(record.attempt.id),
+            )
+            for record in records
+        ),
+    )

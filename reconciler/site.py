@@ -1,0 +1,68 @@
+"""One installation, opened: its settings and stores. What operations work on, whoever asks for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from reconciler.artifacts.store import ArtifactStore
+from reconciler.hosts.logs import AttemptLogs
+from reconciler.settings import Settings
+from reconciler.store.attempts import AttemptStore
+from reconciler.store.database import Database
+from reconciler.store.hosts import HostStore
+from reconciler.store.revisions import RevisionStore
+from reconciler.store.standings import StandingStore
+
+Clock = Callable[[], float]
+"""Gives the time in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An installation's settings and stores, and the clock it goes by."""
+
+    settings: Settings
+    hosts: HostStore
+    attempts: AttemptStore
+    revisions: RevisionStore
+    standings: StandingStore
+    artifacts: ArtifactStore
+    logs: AttemptLogs
+    clock: Clock = time.time
+
+
+@contextmanager
+def open_site(settings: Settings) -> Iterator[Site]:
+    """Open an installation, making its folder and database where they are missing.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    data = settings.data
+    database = Database(data / "reconciler.sqlite")
+    try:
+        revisions = RevisionStore(database)
+        yield Site(
+            _remembering(settings, revisions),
+            HostStore(database),
+            AttemptStore(database),
+            revisions,
+            StandingStore(database),
+            ArtifactStore(data / "artifacts"),
+            AttemptLogs(data / "attempt-logs"),
+        )
+    finally:
+        database.close()
+
+
+def _remembering(settings: Settings, revisions: RevisionStore) -> Settings:
+    """Take what was not set from what the daemon last followed, so that other commands need not be told."""
+    remembered = {
+        name: value
+        for name in ("repository", "branch", "root")
+        if name not in settings.model_fields_set and (value := revisions.fact(name)) is not None
+    }
+    return settings.model_copy(update=remembered)

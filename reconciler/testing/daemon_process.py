@@ -1,0 +1,117 @@
+"""The daemon as a process of its own, so that it can be killed like one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from reconciler.kernel.errors import ReconcilerError
+
+START_SECONDS = 60.0
+"""Seconds that a daemon may take until it serves agents."""
+
+
+class DaemonDidNotStart(ReconcilerError):
+    """The daemon ended, or did not serve agents in time."""
+
+    reference = "daemon-did-not-start"
+
+
+class DaemonProcess:
+    """A daemon on an installation's folder. After the first start it keeps its port, as agents know it."""
+
+    def __init__(self, data: Path, repository: Path | str, settings: dict[str, str] | None = None) -> None:
+        """Prepare a daemon.
+
+        Args:
+            data: the installation's folder.
+            repository: the desired-state repository.
+            settings: further settings by name, such as ``fetch_seconds``.
+        """
+        self.data = data
+        self.log = data / "daemon.log"
+        self.url = ""
+        self._settings = {"port": "0", "repository": str(repository), **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start it and wait until agents can connect; return its URL.
+
+        Raises:
+            DaemonDidNotStart: it ended, or said nothing in time.
+        """
+        self.data.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **os.environ,
+            "RECONCILER_DATA": str(self.data),
+            **{f"RECONCILER_{name.upper()}": value for name, value in self._settings.items()},
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "reconciler.cli.main", "daemon"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.url = self._await_url(self._process)
+        self._settings["port"] = self.url.rsplit(":", 1)[1]
+        return self.url
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a power cut would."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._close()
+
+    def stop(self) -> int:
+        """Ask it to end with SIGTERM, wait, and return its exit code; 0 where it does not run."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        try:
+            code = self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self._close()
+        return code
+
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process = None
+
+    def _await_url(self, process: subprocess.Popen[bytes]) -> str:
+        assert process.stdout is not None
+        overdue = threading.Timer(START_SECONDS, process.kill)
+        overdue.start()
+        try:
+            for line in process.stdout:
+                words = line.decode("utf-8", "replace").split()
+                if words[:3] == ["serving", "agents", "at"]:
+                    threading.Thread(target=_drain, args=(process, self.log), daemon=True).start()
+                    return words[3]
+        finally:
+            overdue.cancel()
+        process.wait()
+        tail = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
+        raise DaemonDidNotStart(f"the daemon ended with {process.returncode}:\n{tail}", where=str(self.log))
+
+
+def _drain(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Keep what else it prints, so that it never waits for a reader."""
+    assert process.stdout is not None
+    with log.open("ab") as out:
+        try:
+            for line in process.stdout:
+                out.write(line)
+                out.flush()
+        except ValueError:  # closed meanwhile: the process has ended
+            return
