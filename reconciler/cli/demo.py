@@ -2,8 +2,99 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+if TYPE_CHECKING:
+    from reconciler.demo.stage import Stage
+    from reconciler.demo.story import SceneOutcome
+
+Say = Callable[[str, str], None]
+"""Prints a line in a style."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
+    app.command("demo", epilog="Example: `reconciler demo --check`")(demo)
+
+
+def demo(
+    check: Annotated[
+        bool, typer.Option("--check", help="Unattended: print one JSON object, exit 0 only if every host matched.")
+    ] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Use simulated hosts even where lab hosts could be started.")
+    ] = False,
+) -> None:
+    """Lead through a promotion on a fleet of its own: repository, daemon, hosts, all in a temporary folder."""
+    from reconciler.cli.output import print_json, print_line
+    from reconciler.demo.stage import set_up
+    from reconciler.demo.story import Story
+    from reconciler.demo.ways import choose
+
+    say: Say = _say_aside if check else print_line
+    way = choose(simulated=simulated)
+    say(way.first_line, "bold")
+    outcomes: list[SceneOutcome] = []
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as name:
+        say(f"setting up in {name}: installers, repository, daemon, hosts", "")
+        with set_up(Path(name), way.hosts, way.artifacts) as stage:
+            for outcome in Story(stage, lambda title, how: say(f"\n{title}\n  {how}", "bold")).play():
+                outcomes.append(outcome)
+                _show(outcome, say)
+            matched = all(outcome.matched for outcome in outcomes)
+            say("\nevery host matched in every scene" if matched else "\nNOT EVERY HOST MATCHED", "bold")
+            if not check and sys.stdin.isatty():
+                _look_around(stage)
+    if check:
+        print_json(
+            {
+                "matched": matched,
+                "hosts": way.hosts.kind,
+                "seconds": round(time.monotonic() - started, 2),
+                "stages": [{"matched": outcome.matched, **_plain(outcome)} for outcome in outcomes],
+            }
+        )
+    raise typer.Exit(0 if matched else 1)
+
+
+def _say_aside(text: str, _style: str) -> None:
+    """Leave standard output to the one JSON object."""
+    typer.echo(text, err=True)
+
+
+def _show(outcome: SceneOutcome, say: Say) -> None:
+    for host, found in outcome.hosts.items():
+        packages = sorted(found.before.keys() | found.after.keys())
+        shown = ", ".join(
+            f"{package} {_change(found.before.get(package), found.after.get(package))}" for package in packages
+        )
+        say(f"  {host:<10} {'matches' if found.matched else 'DIFFERS'}  {shown}", "" if found.matched else "red")
+    say(f"  {outcome.seconds:.1f} s", "")
+
+
+def _change(before: str | None, after: str | None) -> str:
+    return after or "-" if before == after else f"{before or '-'} -> {after or '-'}"
+
+
+def _plain(outcome: SceneOutcome) -> dict[str, object]:
+    import dataclasses
+
+    return dataclasses.asdict(outcome)
+
+
+def _look_around(stage: Stage) -> None:
+    from reconciler.cli.output import print_line
+
+    print_line("\nIt all still runs. In another terminal, try:")
+    for command in ("status", "trace PROD-01 contoso-agent", "history", "plan --revision main~1"):
+        print_line(f"  RECONCILER_DATA={stage.site.settings.data} reconciler {command}")
+    print_line(f"or edit {stage.workspace.folder}, commit and push. Press Enter here to end it.")
+    sys.stdin.readline()

@@ -38,7 +38,7 @@ class Runner:
                     group.create_task(self._work())
         finally:
             self._queue.close()
-            self._pool.shutdown(wait=True)
+            await asyncio.to_thread(self._pool.shutdown)
 
     async def _tick(self, name: str, seconds: float) -> None:
         while True:

@@ -1,0 +1,57 @@
+# The two commands of the README are `make demo` and `make test`; `make check` is what CI runs.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup debian demo test check lint types contracts schemas bench clean
+
+# Debian packages for the lab, where this user may install them; elsewhere the demo runs on simulated hosts.
+LAB_PACKAGES := wine64 wine msitools wixl
+
+setup: debian $(VENV)/.installed
+
+debian:
+	@if ! { command -v wine && command -v wixl && command -v msiinfo; } >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq --no-install-recommends $(LAB_PACKAGES) >/dev/null; \
+	  else \
+	    echo "hint: for lab hosts, as root: apt-get install -y --no-install-recommends $(LAB_PACKAGES)" >&2; \
+	  fi; \
+	fi
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq python3-venv; } \
+	  || { echo "error: Python cannot make environments; as root: apt-get install -y python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(BIN)/reconciler demo
+
+test: setup
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy reconciler benchmarks
+
+contracts: setup
+	$(BIN)/lint-imports
+
+schemas: setup
+	$(BIN)/reconciler schema schemas --check
+
+check: lint types contracts schemas test
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,136 @@
+"""The stage: a folder with a repository made from the example, a daemon, and hosts."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import reconciler
+from reconciler.demo.artifacts import ExampleArtifacts
+from reconciler.demo.hosts import DemoHosts, Installed
+from reconciler.kernel.errors import ReconcilerError
+from reconciler.operations.desired import state_in_force
+from reconciler.operations.status import SiteStatus, site_status
+from reconciler.settings import Settings
+from reconciler.site import Site, open_site
+from reconciler.testing.daemon_process import DaemonProcess
+from reconciler.testing.workspace import Workspace
+
+SETTLE_SECONDS = 120.0
+"""Seconds that a step of the demonstration may take at the most."""
+
+_LOOK_AGAIN_SECONDS = 0.1
+
+
+class DidNotSettle(ReconcilerError):
+    """The hosts did not come to match in time."""
+
+    reference = "did-not-settle"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that the demonstration plays on."""
+
+    folder: Path
+    workspace: Workspace
+    daemon: DaemonProcess
+    site: Site
+    hosts: DemoHosts
+
+    def await_match(self, commit: str, when: Callable[[], bool] = lambda: True) -> SiteStatus:
+        """Wait until a commit is in force and every host reports that it matches it.
+
+        Args:
+            commit: the commit.
+            when: what must be so besides.
+
+        Raises:
+            DidNotSettle: it took too long.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            status = site_status(self.site)
+            in_force = status.in_force is not None and status.in_force.commit == commit
+            if in_force and status.hosts and all(h.reason == "UpToDate" for h in status.hosts) and when():
+                return status
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        standing = "; ".join(f"{h.host}: {h.reason} {h.message}".rstrip() for h in site_status(self.site).hosts)
+        raise DidNotSettle(
+            f"the hosts did not match {commit[:10]} within {SETTLE_SECONDS:.0f} s: {standing}",
+            where=str(self.folder),
+            hint=f"look at {self.daemon.log}, and at reconciler status --data {self.site.settings.data}",
+        )
+
+    def look(self) -> dict[str, Installed]:
+        """Look at every host, past its agent: versions of the example's packages by name."""
+        desired = state_in_force(self.site)
+        names = {
+            release.product_code: package.name
+            for package in desired.packages.values()
+            for release in package.releases
+        }
+        found: dict[str, Installed] = {}
+        for host in desired.hosts:
+            installed = self.hosts.installed(host).items()
+            found[host] = {names[code]: version for code, version in sorted(installed) if code in names}
+        return found
+
+    def wanted(self) -> dict[str, Installed]:
+        """Return what the revision in force wants on every host: versions by package."""
+        desired = state_in_force(self.site)
+        return {
+            host.name: {
+                package: release.version
+                for package, release in sorted(desired.wanted(host.environment, host.name).items())
+                if release is not None
+            }
+            for host in desired.hosts.values()
+        }
+
+
+@contextmanager
+def set_up(folder: Path, hosts: DemoHosts, artifacts: ExampleArtifacts) -> Iterator[Stage]:
+    """Build a stage in ``folder``, and take it down at the end.
+
+    Args:
+        folder: an empty folder.
+        hosts: the hosts to play on; not started yet.
+        artifacts: makes the example's installers.
+    """
+    with ExitStack() as stack:
+        workspace = Workspace(folder / "fleet.git", folder / "fleet")
+        shutil.copytree(example_folder(), workspace.path("environments"))
+        site = stack.enter_context(open_site(Settings(data=folder / "data", repository=str(workspace.bare))))
+        artifacts.make(folder / "installers", workspace.path("environments"), site.artifacts)
+        workspace.commit("The fleet as it is")
+        workspace.push()
+        daemon = DaemonProcess(folder / "data", workspace.bare)
+        stack.callback(daemon.stop)
+        daemon.start()
+        stack.callback(hosts.stop)
+        stage = Stage(folder, workspace, daemon, site, hosts)
+        _await_in_force(stage)
+        hosts.start(site)
+        yield stage
+
+
+def example_folder() -> Path:
+    """Return where the example desired state lies: beside the package, or within it where it was installed."""
+    package = Path(reconciler.__file__).parent
+    within = package / "demo" / "environments"
+    return within if within.is_dir() else package.parent / "environments"
+
+
+def _await_in_force(stage: Stage) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while stage.site.revisions.in_force() is None:
+        if time.monotonic() > deadline:
+            raise DidNotSettle(
+                "the daemon did not take the first commit", where=str(stage.folder), hint=f"see {stage.daemon.log}"
+            )
+        time.sleep(_LOOK_AGAIN_SECONDS)

@@ -1,0 +1,124 @@
+"""The story that the demonstration tells, scene by scene, and what came of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from reconciler.demo.hosts import Installed
+from reconciler.demo.stage import Stage
+from reconciler.desired.editing import set_version
+from reconciler.operations.desired import state_in_force
+
+PACKAGE = "contoso-agent"
+FROM_VERSION = "2.0.0"
+TO_VERSION = "2.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class HostOutcome:
+    """What a host had before and after a scene, and what it should have: versions by package."""
+
+    before: Installed
+    after: Installed
+    wanted: Installed
+    matched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SceneOutcome:
+    """What came of a scene. ``seconds`` is the time from its cause to the last host's match."""
+
+    name: str
+    title: str
+    commit: str
+    seconds: float
+    hosts: dict[str, HostOutcome]
+
+    @property
+    def matched(self) -> bool:
+        """Whether every host matched, by a look past its agent."""
+        return bool(self.hosts) and all(outcome.matched for outcome in self.hosts.values())
+
+
+@dataclass(slots=True)
+class Story:
+    """The scenes, played in order on a stage."""
+
+    stage: Stage
+    announce: Callable[[str, str], None]
+    """Called with a scene's title and what is done in it, before it is played."""
+
+    def play(self) -> Iterator[SceneOutcome]:
+        """Play every scene, yielding what came of each.
+
+        Raises:
+            DidNotSettle: hosts did not come to match in time.
+        """
+        yield self._first()
+        yield self._set("upgrade-dev", f"A commit upgrades {PACKAGE} in dev to {TO_VERSION}", "dev", TO_VERSION)
+        yield self._set(
+            "promote-uat", f"A second commit promotes {PACKAGE} {TO_VERSION} to uat", "uat", TO_VERSION
+        )
+        promoted = self._set(
+            "promote-prod", f"A third promotes {PACKAGE} {TO_VERSION} to prod", "prod", TO_VERSION
+        )
+        yield promoted
+        yield self._revert(promoted.commit)
+        yield self._by_hand()
+
+    def _first(self) -> SceneOutcome:
+        title = "Agents enrol, and every host gets what the first commit says"
+        self.announce(title, "nothing is done but starting the hosts")
+        return self._scene("first", title, {}, lambda: self.stage.workspace.head)
+
+    def _set(self, name: str, title: str, environment: str, version: str) -> SceneOutcome:
+        path = f"environments/{environment}/environment.yaml"
+        self.announce(title, f"{path}: {PACKAGE}: {version}")
+
+        def cause() -> str:
+            text = self.stage.workspace.path(path).read_text("utf-8")
+            message = f"{environment}: {PACKAGE} {version}"
+            return self.stage.workspace.publish({path: set_version(text, PACKAGE, version)}, message)
+
+        return self._scene(name, title, self.stage.look(), cause)
+
+    def _revert(self, commit: str) -> SceneOutcome:
+        title = f"Reverting the promotion rolls prod back to {FROM_VERSION}"
+        self.announce(title, f"git revert {commit[:10]}")
+        return self._scene("revert", title, self.stage.look(), lambda: self.stage.workspace.revert(commit))
+
+    def _by_hand(self) -> SceneOutcome:
+        desired = state_in_force(self.stage.site)
+        host = next(h.name for h in desired.hosts.values() if h.environment == "prod")
+        release = desired.wanted("prod", host)[PACKAGE]
+        assert release is not None
+        title = f"Somebody removes {PACKAGE} from {host} by hand, and it comes back"
+        self.announce(title, f"msiexec /x {release.product_code} on {host}")
+        self.stage.hosts.remove_by_hand(host, release.product_code)
+        before = self.stage.look()
+
+        def back() -> bool:
+            return release.product_code in self.stage.hosts.installed(host)
+
+        return self._scene("by-hand", title, before, lambda: self.stage.workspace.head, back)
+
+    def _scene(
+        self,
+        name: str,
+        title: str,
+        before: dict[str, Installed],
+        cause: Callable[[], str],
+        when: Callable[[], bool] = lambda: True,
+    ) -> SceneOutcome:
+        started = time.monotonic()
+        commit = cause()
+        self.stage.await_match(commit, when)
+        seconds = time.monotonic() - started
+        after, wanted = self.stage.look(), self.stage.wanted()
+        hosts = {
+            host: HostOutcome(before.get(host, {}), after[host], wanted[host], after[host] == wanted[host])
+            for host in wanted
+        }
+        return SceneOutcome(name, title, commit, round(seconds, 2), hosts)
