@@ -130,6 +130,10 @@ class Daemon:
             assign(self._site, self._roster, self._desired, [member])
         self._hint(Key(Cause.REPORT, host))
 
+    def spoke_again(self, host: str) -> None:
+        """Have the standing of a host that was silent looked at."""
+        self._hint(Key(Cause.SILENCE, host))
+
     # Handlers, run in threads. Each works from what is stored and observed, and may run at any time.
 
     def _on_repository_due(self, _key: Key) -> None:

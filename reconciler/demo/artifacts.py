@@ -11,8 +11,10 @@ from reconciler.artifacts.store import ArtifactStore
 from reconciler.desired.editing import add_release, new_package
 from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import load_folder
+from reconciler.desired.model import DesiredState
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.releases import Release
+from reconciler.testing.simulated_msi import SimulatedPackage, write_simulated_msi
 
 FileOf = Callable[[Release], Path]
 """Gives the file that was made for a release."""
@@ -42,6 +44,37 @@ class BuiltByWixl:
         fit_catalog(environments, store, lambda release: files[release.package_code])
 
 
+class SimulatedInstallers:
+    """Stand-ins that only simulated hosts can install: they hold an identity and nothing else."""
+
+    def make(self, folder: Path, environments: Path, store: ArtifactStore) -> None:
+        """Write a stand-in for every release of the example."""
+
+        def write(release: Release) -> Path:
+            package = owners[release.package_code]
+            file = folder / package.name / release.version / release.artifact.file_name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(
+                write_simulated_msi(
+                    SimulatedPackage(
+                        product_code=release.product_code,
+                        package_code=release.package_code,
+                        upgrade_code=package.upgrade_code,
+                        version=release.version,
+                        name=package.name,
+                    )
+                )
+            )
+            return file
+
+        owners = {
+            release.package_code: package
+            for package in _example(environments).packages.values()
+            for release in package.releases
+        }
+        fit_catalog(environments, store, write)
+
+
 def fit_catalog(environments: Path, store: ArtifactStore, file_of: FileOf) -> None:
     """Keep every release's file, and write its hash into the catalog where it is another than stands there.
 
@@ -56,11 +89,7 @@ def fit_catalog(environments: Path, store: ArtifactStore, file_of: FileOf) -> No
     Raises:
         ExampleNotValid: the example does not validate.
     """
-    loaded = load_folder(environments)
-    if loaded.state is None:
-        first = loaded.findings[0]
-        raise ExampleNotValid(first.message, where=f"{first.path}:{first.line}:{first.column}")
-    for package in loaded.state.packages.values():
+    for package in _example(environments).packages.values():
         releases = [_kept(release, store, file_of) for release in package.releases]
         if releases == list(package.releases):
             continue
@@ -68,6 +97,14 @@ def fit_catalog(environments: Path, store: ArtifactStore, file_of: FileOf) -> No
         for release in releases[1:]:
             text = add_release(text, release)
         (environments / CATALOG_FOLDER / f"{package.name}.yaml").write_text(text, "utf-8")
+
+
+def _example(environments: Path) -> DesiredState:
+    loaded = load_folder(environments)
+    if loaded.state is None:
+        first = loaded.findings[0]
+        raise ExampleNotValid(first.message, where=f"{first.path}:{first.line}:{first.column}")
+    return loaded.state
 
 
 def _kept(release: Release, store: ArtifactStore, file_of: FileOf) -> Release:

@@ -6,12 +6,19 @@ Looks at a host by another way than its agent does, so that what is shown does n
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Protocol
 
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.template import PYTHON
+from reconciler.operations.desired import state_in_force
 from reconciler.operations.lab import lab_of, lab_up
+from reconciler.operations.token import make_token
 from reconciler.site import Site
+from reconciler.testing.simulated_host import state_file
+from reconciler.testing.simulated_windows import SimulatedWindows
 
 POLL_SECONDS = 1.0
 """Seconds between the check-ins of the demonstration's agents."""
@@ -22,14 +29,15 @@ Installed = dict[str, str]
 _LIST_PRODUCTS = r"""
 import json, winreg
 found = {}
-key = winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall", 0,
-                     winreg.KEY_READ | winreg.KEY_WOW64_64KEY)
-for index in range(winreg.QueryInfoKey(key)[0]):
-    name = winreg.EnumKey(key, index)
-    try:
-        found[name] = winreg.QueryValueEx(winreg.OpenKey(key, name), "DisplayVersion")[0]
-    except OSError:
-        pass
+for view in (winreg.KEY_WOW64_64KEY, winreg.KEY_WOW64_32KEY):
+    key = winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall", 0,
+                         winreg.KEY_READ | view)
+    for index in range(winreg.QueryInfoKey(key)[0]):
+        name = winreg.EnumKey(key, index)
+        try:
+            found[name] = winreg.QueryValueEx(winreg.OpenKey(key, name), "DisplayVersion")[0]
+        except OSError:
+            pass
 print(json.dumps(found))
 """
 
@@ -84,3 +92,48 @@ class LabHosts:
     def _host(self, name: str) -> LabHost:
         assert self._lab is not None, "start comes first"
         return self._lab.host(name)
+
+
+class SimulatedHosts:
+    """The real agent on a simulated Windows: nothing is really installed."""
+
+    kind = "simulated"
+
+    def __init__(self) -> None:
+        self._folders: dict[str, Path] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, site: Site) -> None:
+        """Start every host of the desired state in force, with an agent that enrols."""
+        desired = state_in_force(site)
+        for host in desired.hosts.values():
+            folder = site.settings.data / "simulated" / host.name
+            folder.mkdir(parents=True)
+            self._folders[host.name] = folder
+            settings = {
+                "server": site.revisions.fact("url"),
+                "host": host.name,
+                "token": make_token(site, host.environment),
+                "ca": str((site.settings.data / "tls" / "ca.pem").resolve()),
+                "pollSeconds": POLL_SECONDS,
+            }
+            (folder / "agent.json").write_text(json.dumps(settings), "utf-8")
+            command = [sys.executable, "-m", "reconciler.testing.simulated_host", "run", "--data", str(folder)]
+            self._processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
+
+    def installed(self, host: str) -> Installed:
+        """Look at the simulated Windows itself."""
+        products = SimulatedWindows(state_file(self._folders[host])).state().products
+        return {product.product_code: product.version for product in products}
+
+    def remove_by_hand(self, host: str, product_code: str) -> None:
+        """Take the product out of the simulated Windows."""
+        SimulatedWindows(state_file(self._folders[host])).remove(product_code)
+
+    def stop(self) -> None:
+        """End the agents."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait()
+        self._processes.clear()

@@ -47,6 +47,9 @@ class Keeper(Protocol):
     def enrolled(self, host: str) -> None:
         """A host has enrolled."""
 
+    def spoke_again(self, host: str) -> None:
+        """A host that was held to be silent has checked in."""
+
 
 class TooLarge(ReconcilerError):
     """A message beyond the size that its kind may have."""
@@ -100,6 +103,9 @@ class Inbox:
             await _answer(send, 400, b'{"error":"malformed check-in"}')
             return
         self._roster.saw(member, busy if isinstance(busy, str) else None, time.time())
+        if member.silent:
+            member.silent = False
+            self._keeper.spoke_again(member.name)
         if report == member.report and assignment == member.assigned:
             await _answer(send, 204, b"")
             return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.lab import AGENT_DATA, HostStatus, Lab
+from reconciler.lab import HostStatus, Lab
+from reconciler.lab.agent import AGENT_DATA
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.token import make_token
 from reconciler.site import Site

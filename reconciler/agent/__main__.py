@@ -1,0 +1,26 @@
+"""``python -m reconciler.agent run --data DIR``: the agent on a Windows machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from reconciler.agent.entry import BAD_START, complain, parse_data_folder, run_agent
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the agent until it is told to end; return the exit code: 0, or 2 where it could not start."""
+    data = parse_data_folder(arguments, "python -m reconciler.agent")
+    if data is None:
+        return BAD_START
+    if sys.platform != "win32":
+        complain("this agent keeps Windows machines; a simulated one: python -m reconciler.testing.simulated_host")
+        return BAD_START
+    else:  # noqa: RET505 - mypy leaves out what comes after a check of the platform, but not an else
+        from reconciler.agent.windows.machine import WindowsMachine
+
+        return run_agent(data, WindowsMachine())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

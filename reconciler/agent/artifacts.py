@@ -1,0 +1,148 @@
+"""Keeps installer files on the host, by their hash. Hands none out whose hash it has not just checked."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from reconciler.agent.connection import ServerUnavailable
+from reconciler.agent.transport import Server, ServerRefused
+from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.releases import Artifact
+
+_TRIES = 3
+_CHUNK = 256 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PLAIN_NAME = re.compile(r'[^\x00-\x1f<>:"/\\|?*]{1,150}')
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?")
+
+
+class ArtifactRefused(ReconcilerError):
+    """A file that is not the one the catalog names; nothing of it was run."""
+
+    reference = "artifact-refused"
+
+
+class ArtifactUnavailable(ReconcilerError):
+    """A file that cannot be had at present."""
+
+    reference = "artifact-unavailable"
+
+
+class ArtifactCache:
+    """The files of one host, each in a folder named by its hash, under the name its vendor gave it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def fetch(self, artifact: Artifact, server: Server) -> Path:
+        """Return the path of the artifact, fetched from where a former try was cut off, and its hash checked.
+
+        Raises:
+            ArtifactRefused: what the server has under this hash is something else, or the name is no plain name.
+            ArtifactUnavailable: the server is away, lacks it, or the disk has no room.
+        """
+        _check(artifact)
+        kept = self._folder / artifact.sha256 / artifact.file_name
+        try:
+            if kept.is_file():
+                if _hash(kept).hexdigest() == artifact.sha256:
+                    return kept
+                kept.unlink()
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            part = self._folder / f"{artifact.sha256}.part"
+            self._download(artifact, part, server)
+            part.replace(kept)
+        except OSError as error:
+            raise ArtifactUnavailable(
+                f"the file cannot be kept: {error.strerror or error}",
+                where=artifact.file_name,
+                hint="is the disk full?",
+            ) from error
+        return kept
+
+    def forget(self, artifact: Artifact) -> None:
+        """Delete the artifact, so that it is fetched anew: the installer could not use it."""
+        _check(artifact)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._folder / artifact.sha256)
+
+    def _download(self, artifact: Artifact, part: Path, server: Server) -> None:
+        problem = ""
+        for _ in range(_TRIES):
+            resumed = part.exists()
+            try:
+                found = _continue(artifact, part, server)
+            except ServerUnavailable as error:
+                problem = str(error)
+                continue
+            except ServerRefused as error:
+                raise ArtifactUnavailable(error.what, where=artifact.file_name) from error
+            if found == artifact.sha256:
+                return
+            part.unlink()
+            if not resumed:
+                raise ArtifactRefused(
+                    f"the file's sha256 is {found}, the catalog says {artifact.sha256}; nothing was run",
+                    where=artifact.file_name,
+                    hint="import the file anew, or find out who changed it",
+                )
+            # The older part may have been torn by a power cut: only a fresh download proves the server wrong.
+        raise ArtifactUnavailable(f"the file could not be fetched: {problem}", where=artifact.file_name)
+
+
+def _continue(artifact: Artifact, part: Path, server: Server) -> str:
+    """Fetch what is missing of ``part``; return the sha256 of the whole, or of what is too long already."""
+    digest = _hash(part) if part.exists() else hashlib.sha256()
+    size = part.stat().st_size if part.exists() else 0
+    if size >= artifact.size > 0:
+        return digest.hexdigest()
+    with server.artifact(artifact.sha256, size) as response:
+        if response.status == 416:
+            response.read()
+            return digest.hexdigest()
+        if response.status == 200:
+            digest, size = hashlib.sha256(), 0
+        with part.open("r+b" if size else "wb") as out:
+            out.seek(size)
+            while chunk := _read(response):
+                out.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+                if size > artifact.size:
+                    return digest.hexdigest()
+            out.flush()
+            os.fsync(out.fileno())
+    if size < artifact.size and response.length:
+        raise ServerUnavailable(f"the server broke off after {size} of {artifact.size} bytes")
+    return digest.hexdigest()
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """Read what is there: `read` would hold a whole chunk back, and lose it when the connection breaks."""
+    return response.read1(_CHUNK)
+
+
+def _hash(path: Path) -> hashlib._Hash:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest
+
+
+def _check(artifact: Artifact) -> None:
+    """The name and the hash become a path on this host, so neither may lead out of the folder.
+
+    Source: learn.microsoft.com/windows/win32/fileio/naming-a-file
+    """
+    name = artifact.file_name
+    if _SHA256.fullmatch(artifact.sha256) is None:
+        raise ArtifactRefused(f"{artifact.sha256!r} is not a sha256", where=repr(name))
+    if _PLAIN_NAME.fullmatch(name) is None or name.endswith((" ", ".")) or _DEVICE.fullmatch(name) is not None:
+        raise ArtifactRefused(f"{name!r} is not a plain file name", hint="rename the file and import it anew")

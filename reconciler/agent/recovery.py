@@ -1,0 +1,57 @@
+"""Picks up an attempt that a crash left open: waits for its run if that goes on, looks, and ends it on the record.
+
+Goes no step forward itself: what is still missing is for the next decision, so nothing runs twice blindly. Only
+what a failed run had taken away is put back, as it would have been without the crash.
+"""
+
+from __future__ import annotations
+
+from reconciler.agent.artifacts import ArtifactRefused, ArtifactUnavailable
+from reconciler.agent.installer import NO_RESULT, Installer
+from reconciler.agent.journal import Journal, OpenAttempt
+from reconciler.agent.machine import Machine
+from reconciler.agent.stepper import Ending, Stepper, describe
+from reconciler.agent.verification import shortfall_of_step
+from reconciler.kernel.attempts import Attempt, Outcome
+from reconciler.kernel.exit_codes import ExitClass, classify
+
+_GOOD = (ExitClass.SUCCESS, ExitClass.SUCCESS_REBOOT_NEEDED)
+_REBOOT = (ExitClass.SUCCESS_REBOOT_NEEDED, ExitClass.SUSPENDED)
+
+
+def recover(journal: Journal, machine: Machine, installer: Installer, stepper: Stepper) -> Attempt | None:
+    """End the attempt that the journal has open, and return it; ``None`` where there is none.
+
+    Raises:
+        Stopping: the agent is being stopped while the run still goes on.
+        MachineError: the machine could not be looked at; the attempt stays open.
+    """
+    left = journal.open_attempt
+    if left is None:
+        return None
+    installer.resume(left)
+    missing = shortfall_of_step(left.step, machine.look().products)
+    ending = _judge(left, missing)
+    if ending.outcome is Outcome.FAILED:
+        try:
+            ending = stepper.put_back(left, ending)
+        except (ArtifactRefused, ArtifactUnavailable) as error:
+            ending = Ending(Outcome.FAILED, f"{ending.message}; nothing could be put back: {error.what}")
+    return stepper.finish(left, ending)
+
+
+def _judge(left: OpenAttempt, missing: str) -> Ending:
+    """Tell what the attempt came to. A run whose process died has a result without an exit code."""
+    kinds = [classify(result.verb, result.exit_code) for result in left.results]
+    if not missing and left.results:
+        reboot = any(kind in _REBOOT for kind in kinds)
+        return Ending(Outcome.SUCCEEDED_REBOOT_NEEDED if reboot else Outcome.SUCCEEDED)
+    if not missing:
+        return Ending(Outcome.INTERRUPTED, "the agent went down before anything ran; the host is right already")
+    for result, kind in zip(left.results, kinds, strict=True):
+        if kind is ExitClass.WAIT or kind is ExitClass.SUSPENDED:
+            return Ending(Outcome.WAITED, describe(result))
+        if kind not in _GOOD and result.exit_code != NO_RESULT:
+            return Ending(Outcome.FAILED, describe(result))
+    told = f"; {left.results[-1].message}" if left.results and left.results[-1].message else ""
+    return Ending(Outcome.INTERRUPTED, f"the agent went down during this attempt, and {missing}{told}")

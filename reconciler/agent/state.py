@@ -1,0 +1,99 @@
+"""What the agent remembers beside its journal: its key, its last assignment, what the server has confirmed.
+
+Losing the state file costs a report and an assignment sent again; losing the key costs an enrolment.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.agent.durable import write_atomically
+from reconciler.kernel.assignment import Assignment
+from reconciler.kernel.wire import WireError, decode, encode
+
+_BOOT_TOLERANCE = 120
+"""Seconds by which the clock may be set right without the boot time being taken for another one."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What outlives a restart.
+
+    ``confirmed_report`` is the digest of the last report that the server has. ``booted_at`` is the boot time as
+    first seen. ``reboot_asked`` says for what an installer asked for a reboot since then, empty where none did.
+    """
+
+    assignment: Assignment | None = None
+    confirmed_report: str = ""
+    booted_at: int = 0
+    reboot_asked: str = ""
+
+
+class AgentState:
+    """`Remembered`, on disk. Each change is on disk when the call returns."""
+
+    def __init__(self, data: Path) -> None:
+        self._path = data / "state.json"
+        self._key_path = data / "key"
+        self._remembered = self._load()
+
+    @property
+    def remembered(self) -> Remembered:
+        """What is remembered now."""
+        return self._remembered
+
+    def key(self) -> str | None:
+        """Return the host's key, or ``None`` before there is one."""
+        try:
+            return self._key_path.read_text("ascii").strip() or None
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+
+    def ensure_key(self) -> str:
+        """Return the host's key; make one where there is none. It is kept before it is ever sent."""
+        key = self.key()
+        if key is None:
+            key = secrets.token_urlsafe(32)
+            write_atomically(self._key_path, key)
+        return key
+
+    def keep_assignment(self, assignment: Assignment) -> None:
+        """Remember the assignment to work from."""
+        self._keep(replace(self._remembered, assignment=assignment))
+
+    def keep_confirmed_report(self, digest: str) -> None:
+        """Remember the digest of the report that the server has."""
+        self._keep(replace(self._remembered, confirmed_report=digest))
+
+    def keep_reboot_asked(self, asked_for: str) -> None:
+        """Remember that an installer asked for a reboot."""
+        self._keep(replace(self._remembered, reboot_asked=asked_for))
+
+    def settle_boot_time(self, seen: int) -> int:
+        """Return the boot time to report: steady while the machine runs, although the clock is being set.
+
+        A boot after the one remembered answers what an installer had asked for.
+        """
+        if abs(seen - self._remembered.booted_at) > _BOOT_TOLERANCE:
+            self._keep(replace(self._remembered, booted_at=seen, reboot_asked=""))
+        return self._remembered.booted_at
+
+    def _keep(self, remembered: Remembered) -> None:
+        if remembered != self._remembered:
+            write_atomically(self._path, json.dumps(encode(remembered)))
+            self._remembered = remembered
+
+    def _load(self) -> Remembered:
+        try:
+            return decode(Remembered, json.loads(self._path.read_text("utf-8")))
+        except FileNotFoundError:
+            return Remembered()
+        except (ValueError, WireError) as error:
+            _log.error("the remembered state in %s cannot be read and is begun anew: %s", self._path, error)
+            return Remembered()

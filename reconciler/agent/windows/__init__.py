@@ -1,0 +1,1 @@
+"""The agent's Windows side: msi.dll, the registry and processes, behind the port in `reconciler.agent.machine`."""

@@ -1,0 +1,109 @@
+"""Checks the catalog as a whole: by its codes, each product, file and release must be told apart. Pure.
+
+Releases alike in the three fields that Windows compares are allowed, and so are several with one ProductCode
+(minor updates), as long as their PackageCodes differ: a host recognises each of them.
+
+Source: learn.microsoft.com/windows/win32/msi/package-codes ("nonidentical .msi files should not have the same
+package code") and …/msi/productcode
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from reconciler.desired.findings import Location, Problem, Rule
+from reconciler.desired.manifests import PackageManifest, ReleaseManifest
+from reconciler.desired.references import ManifestFile
+from reconciler.kernel.installer_command import InvalidProperty, check_property
+
+
+def check_catalog(packages: Mapping[str, ManifestFile[PackageManifest]]) -> Iterator[Problem]:
+    """Yield what is wrong within the catalog, other than within one value."""
+    files = [file for file in packages.values() if file.manifest is not None]
+    yield from _upgrade_codes(files)
+    yield from _versions(files)
+    yield from _product_codes(files)
+    yield from _shared(
+        files,
+        lambda release: release.package_code,
+        ("packageCode",),
+        Rule.SHARED_PACKAGE_CODE,
+        "each build of an MSI has a PackageCode of its own: Windows would run the file it has cached",
+    )
+    yield from _shared(
+        files,
+        lambda release: release.artifact.sha256,
+        ("artifact", "sha256"),
+        Rule.SHARED_ARTIFACT,
+        "one file is one release: check which of the two it is with reconciler import",
+    )
+    yield from _properties(files)
+
+
+def _releases(
+    files: list[ManifestFile[PackageManifest]],
+) -> Iterator[tuple[ManifestFile[PackageManifest], int, ReleaseManifest]]:
+    for file in files:
+        if file.manifest is not None:
+            for index, release in enumerate(file.manifest.releases):
+                yield file, index, release
+
+
+def _upgrade_codes(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for file in files:
+        assert file.manifest is not None
+        other = first.setdefault(file.manifest.upgrade_code, file.place.name)
+        if other != file.place.name:
+            message = f"the package {other} has this UpgradeCode as well"
+            hint = "one UpgradeCode is one product family: make it one package"
+            yield Problem(file.path, Rule.SHARED_UPGRADE_CODE, message, hint, ("upgradeCode",))
+
+
+def _versions(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]:
+    seen: set[tuple[str, str]] = set()
+    for file, index, release in _releases(files):
+        if (file.place.name, release.version) in seen:
+            message = f"the release {release.version} stands here twice"
+            hint = "tell two builds of one version apart by a fourth field, which Windows ignores: 2.1.0.1"
+            location: Location = ("releases", index, "version")
+            yield Problem(file.path, Rule.DUPLICATE_VERSION, message, hint, location)
+        seen.add((file.place.name, release.version))
+
+
+def _product_codes(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]:
+    owner: dict[str, str] = {}
+    for file, index, release in _releases(files):
+        other = owner.setdefault(release.product_code, file.place.name)
+        if other != file.place.name:
+            message = f"the package {other} has this ProductCode as well"
+            hint = "one ProductCode is one product: check it with reconciler import"
+            location: Location = ("releases", index, "productCode")
+            yield Problem(file.path, Rule.SHARED_PRODUCT_CODE, message, hint, location)
+
+
+def _shared(
+    files: list[ManifestFile[PackageManifest]],
+    code: Callable[[ReleaseManifest], str],
+    key: Location,
+    rule: Rule,
+    hint: str,
+) -> Iterator[Problem]:
+    owner: dict[str, str] = {}
+    for file, index, release in _releases(files):
+        this = f"{file.place.name} {release.version}"
+        other = owner.setdefault(code(release), this)
+        if other != this:
+            message = f"the release {other} has this {key[-1]} as well"
+            yield Problem(file.path, rule, message, hint, ("releases", index, *key))
+
+
+def _properties(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]:
+    for file, index, release in _releases(files):
+        for name, value in release.properties.items():
+            try:
+                check_property(name, value)
+            except InvalidProperty as error:
+                location: Location = ("releases", index, "properties", name)
+                hint = error.hint or ""
+                yield Problem(file.path, Rule.INVALID_PROPERTY, error.what, hint, location, on_key=True)

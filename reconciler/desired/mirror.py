@@ -1,0 +1,115 @@
+"""Keeps a bare mirror of a remote repository in a folder of our own, and fetches into it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import FetchPrune
+
+from reconciler.desired.repository import GitRepository, RepositoryError
+
+SERVER_TIMEOUT = 30.0
+"""Seconds that a git server may take to accept a connection, and to answer, before a fetch fails."""
+
+FETCH_TIMEOUT = 300.0
+"""Seconds that the git executable may take for a whole fetch."""
+
+_REFSPEC = "+refs/heads/*:refs/heads/*"
+
+
+class FetchError(RepositoryError):
+    """A remote repository that could not be fetched from now; trying again later may help."""
+
+    reference = "fetch"
+
+
+def open_mirror(url: str, folder: Path) -> GitRepository:
+    """Return the mirror of ``url`` in ``folder``, made anew (still empty) where there is none. Does not fetch.
+
+    Args:
+        url: where the repository is, as git takes it: HTTPS, SSH, or a path.
+        folder: where the mirror is kept; made if missing.
+
+    Raises:
+        RepositoryError: the folder cannot be made, or holds something else.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "HEAD").exists():
+            if any(folder.iterdir()):
+                hint = "name an empty folder, or one that does not exist"
+                raise RepositoryError("the folder holds something else", where=str(folder), hint=hint)
+            pygit2.init_repository(str(folder), bare=True)
+        mirror = GitRepository(folder)
+        remotes = mirror.handle().remotes
+        if "origin" not in remotes.names():
+            remotes.create("origin", url, _REFSPEC)
+        elif remotes["origin"].url != url:
+            remotes.set_url("origin", url)
+    except (OSError, ValueError, pygit2.GitError) as error:
+        what = f"cannot keep a mirror of {without_secrets(url)}: {error}"
+        raise RepositoryError(what, where=str(folder)) from error
+    return mirror
+
+
+def fetch(mirror: GitRepository) -> None:
+    """Bring every branch of the mirror to where the remote has it, force-pushed and deleted ones included.
+
+    Where libgit2 cannot (SSH configuration, credential helpers), the git executable is asked, if there is one.
+
+    Args:
+        mirror: what `open_mirror` returned.
+
+    Raises:
+        FetchError: neither could.
+    """
+    pygit2.settings.server_timeout = round(SERVER_TIMEOUT * 1000)
+    pygit2.settings.server_connect_timeout = round(SERVER_TIMEOUT * 1000)
+    remote = mirror.handle().remotes["origin"]
+    url = without_secrets(remote.url or "")
+    try:
+        remote.fetch(prune=FetchPrune.PRUNE)
+    except pygit2.GitError as error:
+        trouble = _fetch_with_git(mirror.folder)
+        if trouble is not None:
+            what = f"cannot fetch: {without_secrets(str(error))}; git says: {without_secrets(trouble)}"
+            hint = "check that the server can be reached, and that git fetch works for the account that runs this"
+            raise FetchError(what, where=url, hint=hint) from error
+
+
+def without_secrets(text: str) -> str:
+    """Return ``text`` with the user and password taken out of each URL in it."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def _fetch_with_git(folder: Path) -> str | None:
+    """Fetch with the git executable; return its complaint, ``None`` where it succeeded."""
+    git = shutil.which("git")
+    if git is None:
+        return "no git executable"
+    command = [git, "-C", str(folder), "-c", "gc.auto=0", "fetch", "--quiet", "--prune", "origin"]
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _ssh_command(), "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=FETCH_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end after {FETCH_TIMEOUT:.0f} s"
+    if done.returncode == 0:
+        return None
+    return done.stderr.decode("utf-8", "replace").strip().splitlines()[0] if done.stderr.strip() else "failed"
+
+
+def _ssh_command() -> str:
+    """Return the SSH command with questions switched off: nobody is there to answer them."""
+    return os.environ.get("GIT_SSH_COMMAND", "ssh") + f" -o BatchMode=yes -o ConnectTimeout={SERVER_TIMEOUT:.0f}"

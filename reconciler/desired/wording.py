@@ -1,0 +1,117 @@
+"""Puts pydantic's complaints about a file into words for the person who wrote it. Judges nothing itself."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from reconciler.desired.findings import Location, Problem, Rule
+from reconciler.desired.suggestions import Suggester
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "list_type": "a list",
+}
+_KEY_MARKER = "[key]"
+"""pydantic's last step to a dictionary's key, as against its value."""
+
+
+def problems_of(path: str, error: ValidationError, model: type[BaseModel], suggester: Suggester) -> list[Problem]:
+    """Return what is wrong with a file.
+
+    Args:
+        path: the file's path.
+        error: what pydantic raised.
+        model: the model that the file was held against.
+        suggester: finds the key that was meant.
+    """
+    return [_problem(path, details, model, suggester) for details in error.errors(include_url=False)]
+
+
+def _problem(path: str, details: ErrorDetails, model: type[BaseModel], suggester: Suggester) -> Problem:
+    location: Location = tuple(details["loc"])
+    kind, context, given = details["type"], details.get("ctx", {}), details["input"]
+    on_key = bool(location) and location[-1] == _KEY_MARKER
+    if on_key:
+        location = location[:-1]
+    if kind in {rule.value for rule in Rule}:
+        return Problem(path, Rule(kind), context["message"], context["hint"], location, on_key)
+    if kind == "extra_forbidden":
+        keys = _keys_at(model, location[:-1])
+        listed = ", ".join(keys)
+        hint = suggester.hint(f"keys {listed}", str(location[-1]), keys, f"valid keys here: {listed}")
+        return Problem(path, Rule.UNKNOWN_KEY, f"unknown key {str(location[-1])!r}", hint, location, on_key=True)
+    if kind == "missing":
+        message = f"the key {str(location[-1])!r} is missing"
+        return Problem(path, Rule.MISSING_KEY, message, _description(model, location), location, on_key=True)
+    if kind in _EXPECTED:
+        message = f"expected {_EXPECTED[kind]}, found {_describe(given)}"
+        hint = _type_hint(kind, given) or _description(model, location)
+        return Problem(path, Rule.WRONG_TYPE, message, hint, location, on_key)
+    if kind == "literal_error":
+        message = f"expected {context['expected']}, found {_describe(given)}"
+        return Problem(path, Rule.INVALID_VALUE, message, _description(model, location), location)
+    message = details["msg"][:1].lower() + details["msg"][1:]
+    return Problem(
+        path,
+        Rule.INVALID_VALUE,
+        f"{message}, found {_describe(given)}",
+        _description(model, location),
+        location,
+        on_key,
+    )
+
+
+def _describe(given: Any) -> str:
+    if given is None:
+        return "nothing"
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, int):
+        return f"the number {given}"
+    if isinstance(given, str):
+        return f"the text {given[:60]!r}"
+    return "a list" if isinstance(given, list) else "keys and values"
+
+
+def _type_hint(kind: str, given: Any) -> str:
+    if given is None:
+        return "write {} for none, or leave the key out" if kind in ("dict_type", "model_type") else ""
+    if kind == "string_type" and isinstance(given, bool | int):
+        return f'put it in quotes: "{str(given).lower()}"'
+    return ""
+
+
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """Return the model that holds the keys at ``location``; ``None`` where any key may stand."""
+    current: type[BaseModel] | None = model
+    for step in location:
+        if isinstance(step, int):
+            continue
+        fields = current.model_fields.values() if current is not None else ()
+        annotation = next((field.annotation for field in fields if field.alias == step), None)
+        current = _model_in(annotation)
+    return current
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arm in typing.get_args(annotation) if (found := _model_in(arm)) is not None), None)
+
+
+def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
+    holder = _model_at(model, location)
+    return [str(field.alias) for field in holder.model_fields.values()] if holder is not None else []
+
+
+def _description(model: type[BaseModel], location: Location) -> str:
+    holder = _model_at(model, location[:-1]) if location else None
+    fields = holder.model_fields.values() if holder is not None else ()
+    return next((field.description or "" for field in fields if field.alias == location[-1]), "")

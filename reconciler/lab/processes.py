@@ -1,0 +1,92 @@
+"""Finds and ends the Unix processes of one Wine prefix; never touches any other process.
+
+A process belongs to a prefix when its environment carries the mark that the lab gives to what it starts, or when
+it is one of Wine's own programs and its environment names the prefix. Signals go through process file descriptors,
+so that a reused process id can never be hit.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.lab.errors import LabError
+
+MARK = "RECONCILER_LAB_PREFIX"
+"""The variable by which the lab marks what it starts, such as a shell that is about to become Wine."""
+
+_END_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class WineProcess:
+    """A process of a prefix: ``command`` is what started it, for a Windows program the program's path first."""
+
+    pid: int
+    program: str
+    command: tuple[str, ...]
+
+    @property
+    def is_server(self) -> bool:
+        """Whether this is the wineserver, which is to its prefix what the kernel is to a machine."""
+        return self.program.startswith("wineserver")
+
+
+def processes_of(prefix: Path) -> tuple[WineProcess, ...]:
+    """Return every living process of the Wine prefix at ``prefix``."""
+    pids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return tuple(found for pid in pids if (found := _look_at(pid, prefix)) is not None)
+
+
+def kill_all(prefix: Path, chosen: Callable[[WineProcess], bool]) -> None:
+    """End the chosen processes of a prefix at once, as a power cut would, until none is left.
+
+    Raises:
+        LabError: some are still there after 20 seconds.
+    """
+    deadline = time.monotonic() + _END_SECONDS
+    while remaining := [process for process in processes_of(prefix) if chosen(process)]:
+        if time.monotonic() > deadline:
+            names = ", ".join(f"{process.program} ({process.pid})" for process in remaining)
+            raise LabError(f"processes did not end: {names}", where=str(prefix), hint="end them, then try again")
+        for process in remaining:
+            _kill(process, prefix, deadline - time.monotonic())
+
+
+def _kill(process: WineProcess, prefix: Path, seconds: float) -> None:
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        # Between the search and now the id may have passed to another process: the handle stays with this one.
+        if _look_at(process.pid, prefix) is not None:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [], max(seconds, 0))
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _look_at(pid: int, prefix: Path) -> WineProcess | None:
+    root = Path("/proc") / str(pid)
+    directory = os.fsencode(prefix)
+    try:
+        environment = (root / "environ").read_bytes().split(b"\0")
+        marked = MARK.encode() + b"=" + directory in environment
+        if not marked and b"WINEPREFIX=" + directory not in environment:
+            return None
+        program = (root / "exe").readlink().name
+        if not marked and not program.startswith("wine"):
+            return None
+        command = (root / "cmdline").read_bytes()
+    except OSError:  # it has ended, or it is somebody else's
+        return None
+    words = tuple(word.decode(errors="replace") for word in command.rstrip(b"\0").split(b"\0"))
+    return WineProcess(pid, program, words)

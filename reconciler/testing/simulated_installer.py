@@ -1,0 +1,53 @@
+"""The child process of an installer run on a simulated machine. To the agent it behaves as the one on Windows.
+
+It holds a lock on a file in the run's folder while it lives, so that a restarted agent can tell whether it does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from pathlib import Path
+
+from reconciler.agent.run_folder import LOG_NAME, claim_run, write_result
+from reconciler.kernel.steps import Action
+from reconciler.kernel.wire import decode
+from reconciler.testing.simulated_windows import SimulatedWindows
+
+ALIVE_NAME = "alive"
+
+
+def main(arguments: list[str]) -> None:
+    """Carry out the run.
+
+    Args:
+        arguments: the machine's state file, the run's folder, the action as JSON, the package's path or nothing.
+    """
+    state, folder, action_text, file = arguments
+    alive = Path(folder) / ALIVE_NAME
+    if not alive.parent.is_dir():
+        return
+    with alive.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not claim_run(folder, f"{os.getpid()} {alive}"):
+            return
+        action = decode(Action, json.loads(action_text))
+        code, message = SimulatedWindows(Path(state)).run_installer(action, Path(file) if file else None)
+        (Path(folder) / LOG_NAME).write_bytes(_log_text(action, code, message).encode("utf-16"))
+        write_result(folder, code, message)
+
+
+def _log_text(action: Action, code: int, message: str) -> str:
+    lines = ["=== Verbose logging started (simulated) ==="]
+    if message:
+        lines.append(f"Product: {action.product_code} -- {message}")
+    if code not in (0, 3010):
+        lines.append("Action ended 0:00:00: INSTALL. Return value 3.")
+    lines.append(f"MainEngineThread is returning {code}")
+    return "\r\n".join(lines) + "\r\n"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,104 @@
+"""Files are fetched with resume, handed out only with the right hash, and never kept outside their folder."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from reconciler.agent.artifacts import ArtifactCache, ArtifactRefused, ArtifactUnavailable
+from reconciler.agent.transport import Server
+from reconciler.kernel.protocol import hash_key
+from reconciler.kernel.releases import Artifact
+
+CONTENT = bytes(range(256)) * 4000
+
+
+@pytest.fixture
+def artifact(server):
+    server.key_sha256 = hash_key("key")
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    server.artifacts[sha256] = CONTENT
+    return Artifact(sha256, len(CONTENT), "sample 1.0.msi")
+
+
+@pytest.fixture
+def talk(server):
+    client = Server(server.url, None, "HOST7", "key")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return ArtifactCache(tmp_path / "artifacts")
+
+
+def ranges(server):
+    return [wanted for _, _, wanted in server.requests]
+
+
+def test_it_is_kept_under_the_name_its_vendor_gave_it_and_fetched_once(server, artifact, talk, cache):
+    first = cache.fetch(artifact, talk)
+    assert first.read_bytes() == CONTENT
+    assert (first.name, first.parent.name) == ("sample 1.0.msi", artifact.sha256)
+    assert cache.fetch(artifact, talk) == first
+    assert ranges(server) == [None]
+
+
+def test_a_download_that_was_cut_goes_on_where_it_ended(server, artifact, talk, cache):
+    server.cut_artifacts_after = [300_000, 200_000]
+    assert cache.fetch(artifact, talk).read_bytes() == CONTENT
+    assert ranges(server) == [None, "bytes=300000-", "bytes=500000-"]
+
+
+def test_a_download_goes_on_after_a_restart_of_the_agent(server, artifact, talk, cache):
+    server.cut_artifacts_after = [300_000, 1, 1]
+    with pytest.raises(ArtifactUnavailable):
+        cache.fetch(artifact, talk)
+    assert cache.fetch(artifact, talk).read_bytes() == CONTENT
+    assert ranges(server)[-1] == "bytes=300002-"
+
+
+def test_a_torn_part_is_fetched_anew_rather_than_blamed_on_the_server(server, artifact, talk, cache, tmp_path):
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / f"{artifact.sha256}.part").write_bytes(bytes(400_000))
+    assert cache.fetch(artifact, talk).read_bytes() == CONTENT
+    assert ranges(server) == ["bytes=400000-", None]
+
+
+def test_a_kept_file_that_was_damaged_is_fetched_anew(server, artifact, talk, cache):
+    cache.fetch(artifact, talk).write_bytes(b"damaged")
+    assert cache.fetch(artifact, talk).read_bytes() == CONTENT
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1] + b"x", CONTENT + b"more", CONTENT[:-1], b""])
+def test_a_wrong_file_is_refused_and_deleted(server, artifact, talk, cache, tmp_path, content):
+    server.artifacts[artifact.sha256] = content
+    with pytest.raises(ArtifactRefused, match="nothing was run"):
+        cache.fetch(artifact, talk)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.msi", "..\\evil.msi", "C:evil.msi", "C:\\evil.msi", "/evil", "a/b", "..", ".", "", "nul", "COM1.msi",
+     "a\x00b", 'a"b', "a.", "a ", "x" * 200, "a|b", "a\nb"],
+)  # fmt: skip
+def test_a_name_that_is_no_plain_file_name_is_refused(artifact, server, talk, cache, tmp_path, name):
+    with pytest.raises(ArtifactRefused):
+        cache.fetch(Artifact(artifact.sha256, artifact.size, name), talk)
+    assert server.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hash_that_is_none_is_refused(server, talk, cache):
+    with pytest.raises(ArtifactRefused):
+        cache.fetch(Artifact("../../evil", 1, "a.msi"), talk)
+
+
+def test_an_unknown_file_is_unavailable(server, artifact, talk, cache):
+    server.artifacts.clear()
+    with pytest.raises(ArtifactUnavailable, match="404"):
+        cache.fetch(artifact, talk)

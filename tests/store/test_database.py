@@ -1,0 +1,77 @@
+"""The database: made at once or migrated, the tables are the same; what is not ours is not touched."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from reconciler.store import database as module
+from reconciler.store.database import NEWEST_MIGRATION, Database, StoreError
+from reconciler.store.tables import metadata
+
+MIGRATIONS = Path(module.__file__).parent / "migrations"
+
+
+def test_migrated_from_nothing_the_tables_are_what_the_code_works_with(tmp_path: Path) -> None:
+    path = tmp_path / "reconciler.sqlite"
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    raw.close()
+    migrated = Database(path)
+    with migrated.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == NEWEST_MIGRATION
+    migrated.close()
+
+
+def test_the_code_works_with_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == NEWEST_MIGRATION
+
+
+def test_opening_again_keeps_everything(tmp_path: Path) -> None:
+    path = tmp_path / "reconciler.sqlite"
+    first = Database(path)
+    with first.write() as connection:
+        connection.exec_driver_sql("INSERT INTO facts VALUES ('a', 'b')")
+    first.close()
+    second = Database(path)
+    with second.read() as connection:
+        assert connection.exec_driver_sql("SELECT value FROM facts").scalar() == "b"
+    second.close()
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "reconciler.sqlite"
+    made = Database(path)
+    with made.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    made.close()
+    with pytest.raises(StoreError, match="schema 9999"):
+        Database(path)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "reconciler.sqlite"
+    path.write_bytes(b"precious" * 1000)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Database(path)
+    assert path.read_bytes() == b"precious" * 1000
+
+
+def test_an_error_within_a_transaction_undoes_it(tmp_path: Path) -> None:
+    database = Database(tmp_path / "reconciler.sqlite")
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO facts VALUES ('a', 'b')")
+        raise ZeroDivisionError
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM facts").scalar() == 0
+    database.close()
