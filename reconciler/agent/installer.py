@@ -6,6 +6,7 @@ import logging
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class Installer:
         self._failed_logs = folder / "logs" / "attempts"
         self._stopping = stopping
         self._reboot_asked = reboot_asked
+        if journal.open_attempt is None:
+            self.clear()
 
     def run(self, going: OpenAttempt, action: Action, file: Path | None) -> ActionResult:
         """Run the installer once and wait for it.
@@ -76,7 +79,7 @@ class Installer:
         """
         if self._stopping.is_set():
             raise Stopping
-        name = f"{going.attempt.id}-{len(going.results)}"
+        name = f"{going.attempt.id}-{uuid.uuid4().hex[:8]}"  # a folder that a crash left may not be met again
         run = Run(action, file, self._runs / name)
         run.folder.mkdir(parents=True)
         self._journal.run(name, action)
@@ -106,9 +109,9 @@ class Installer:
             in_time = self._wait(running)
         self._conclude(left, Run(left.run_action, None, folder), in_time)
 
-    def clear(self, attempt: str) -> None:
-        """Delete the folders of an attempt that has ended."""
-        for folder in self._runs.glob(f"{attempt}-*"):
+    def clear(self) -> None:
+        """Delete the folders of runs: the attempt that they belonged to has ended."""
+        for folder in self._runs.glob("*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _wait(self, running: RunningInstaller) -> bool:

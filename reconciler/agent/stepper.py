@@ -103,7 +103,7 @@ class Stepper:
             actions=tuple(going.results),
         )
         self._journal.end(ended)
-        self._installer.clear(ended.id)
+        self._installer.clear()
         _log.info("%s of %s: %s %s", ended.kind, ended.package, ending.outcome, ending.message)
         return ended
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.lab import Lab, LabHost
-from reconciler.lab.template import PYTHON
+from reconciler.lab.products import registered_products
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.lab import lab_of, lab_up
 from reconciler.operations.token import make_token
@@ -25,21 +25,6 @@ POLL_SECONDS = 1.0
 
 Installed = dict[str, str]
 """Versions by product code."""
-
-_LIST_PRODUCTS = r"""
-import json, winreg
-found = {}
-for view in (winreg.KEY_WOW64_64KEY, winreg.KEY_WOW64_32KEY):
-    key = winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall", 0,
-                         winreg.KEY_READ | view)
-    for index in range(winreg.QueryInfoKey(key)[0]):
-        name = winreg.EnumKey(key, index)
-        try:
-            found[name] = winreg.QueryValueEx(winreg.OpenKey(key, name), "DisplayVersion")[0]
-        except OSError:
-            pass
-print(json.dumps(found))
-"""
 
 
 class DemoHosts(Protocol):
@@ -76,9 +61,7 @@ class LabHosts:
 
     def installed(self, host: str) -> Installed:
         """Read the host's Uninstall keys; the agent asks msi.dll."""
-        done = self._host(host).run([PYTHON, "-c", _LIST_PRODUCTS])
-        found: Installed = json.loads(done.stdout)
-        return found
+        return registered_products(self._host(host))
 
     def remove_by_hand(self, host: str, product_code: str) -> None:
         """Run msiexec on the host."""

@@ -155,7 +155,8 @@ def _text(value: str | int) -> str:
     """Return a value to be written: in quotes where any reader of YAML might take text for something else."""
     if isinstance(value, int) or _SURELY_TEXT.fullmatch(value):
         return str(value)
-    return SingleQuotedScalarString(value)
+    quoted: str = SingleQuotedScalarString(value)
+    return quoted
 
 
 def _place_for(version: str, others: list[str]) -> int:

@@ -18,8 +18,6 @@ _EXPECTED = {
     "model_type": "keys and values",
     "list_type": "a list",
 }
-_KEY_MARKER = "[key]"
-"""pydantic's last step to a dictionary's key, as against its value."""
 
 
 def problems_of(path: str, error: ValidationError, model: type[BaseModel], suggester: Suggester) -> list[Problem]:
@@ -35,13 +33,11 @@ def problems_of(path: str, error: ValidationError, model: type[BaseModel], sugge
 
 
 def _problem(path: str, details: ErrorDetails, model: type[BaseModel], suggester: Suggester) -> Problem:
+    # Where a dictionary's key is at fault, pydantic adds a last step, "[key]": its nearest ancestor is that key.
     location: Location = tuple(details["loc"])
     kind, context, given = details["type"], details.get("ctx", {}), details["input"]
-    on_key = bool(location) and location[-1] == _KEY_MARKER
-    if on_key:
-        location = location[:-1]
     if kind in {rule.value for rule in Rule}:
-        return Problem(path, Rule(kind), context["message"], context["hint"], location, on_key)
+        return Problem(path, Rule(kind), context["message"], context["hint"], location)
     if kind == "extra_forbidden":
         keys = _keys_at(model, location[:-1])
         listed = ", ".join(keys)
@@ -53,19 +49,12 @@ def _problem(path: str, details: ErrorDetails, model: type[BaseModel], suggester
     if kind in _EXPECTED:
         message = f"expected {_EXPECTED[kind]}, found {_describe(given)}"
         hint = _type_hint(kind, given) or _description(model, location)
-        return Problem(path, Rule.WRONG_TYPE, message, hint, location, on_key)
+        return Problem(path, Rule.WRONG_TYPE, message, hint, location)
     if kind == "literal_error":
         message = f"expected {context['expected']}, found {_describe(given)}"
         return Problem(path, Rule.INVALID_VALUE, message, _description(model, location), location)
-    message = details["msg"][:1].lower() + details["msg"][1:]
-    return Problem(
-        path,
-        Rule.INVALID_VALUE,
-        f"{message}, found {_describe(given)}",
-        _description(model, location),
-        location,
-        on_key,
-    )
+    message = f"{details['msg'].removeprefix('Input ')}, found {_describe(given)}"
+    return Problem(path, Rule.INVALID_VALUE, message, _description(model, location), location)
 
 
 def _describe(given: Any) -> str:

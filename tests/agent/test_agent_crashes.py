@@ -112,7 +112,7 @@ def test_a_run_that_had_not_begun_never_begins_after_the_restart(machine, data, 
     installer.resume(left)
     assert left.results == []
     if late == "long after":
-        installer.clear(left.attempt.id)
+        installer.clear()
     file = tmp_path / release.artifact.file_name
     file.write_bytes(catalog.artifacts[release.artifact.sha256])
     simulated_installer.main([str(tmp_path / "machine.json"), str(folder), json.dumps(encode(action)), str(file)])

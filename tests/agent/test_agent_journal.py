@@ -1,4 +1,4 @@
-"""The journal tells after any crash where the host stands, and is never the reason that an agent does not start."""
+"""The journal tells after any crash where the host stands, and never keeps an agent from starting."""
 
 from __future__ import annotations
 

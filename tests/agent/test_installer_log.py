@@ -33,8 +33,7 @@ Action ended 10:00:05: CheckLicence. Return value 3.
     ("text", "line"),
     [
         (LAUNCH_CONDITION, "This product needs Windows 11."),
-        (CUSTOM_ACTION, "Error 1722. There is a problem with this Windows Installer package. A program run as part of "
-                        "the setup failed."),
+        (CUSTOM_ACTION, CUSTOM_ACTION.splitlines()[2]),
         (NOTHING_SAID, "the action CheckLicence failed"),
         ("MSI (s): MainEngineThread is returning 1618\n", "MSI (s): MainEngineThread is returning 1618"),
         ("all is well\n", ""),

@@ -115,27 +115,26 @@ def test_a_version_is_text_to_every_reader() -> None:
     assert set_version("", "tool", "23.10") == "packages:\n  tool: '23.10'\n"
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["True", "~", "", "-0", "+1", "1_000", "0x1F", "010", ".5", "1e1000", "2001-12-14 21:59:43.10 -5", "12:30:45"]
-    + [
-        "'it''s'",
-        '"a\\tb"',
-        "|\n    x\n    y",
-        ">-\n    a\n    b",
-        "'%s'" % ("word " * 99),
-        "%YAML",
-        "a # c",
-        "é",
-    ],
+AWKWARD = (
+    "True",
+    "~",
+    "-0",
+    "+1",
+    "1_000",
+    "0x1F",
+    "010",
+    ".5",
+    "1e1000",
+    "2001-12-14 21:59:43.10 -5",
+    "12:30:45",
 )
+STYLED = ("'it''s'", '"a\\tb"', "|\n    x\n    y", ">-\n    a\n    b", "'%s'" % ("word " * 99), "a # c", "é")
+
+
+@pytest.mark.parametrize("value", [*AWKWARD, *STYLED])
 def test_every_other_value_stays_as_it_is_written(value: str) -> None:
     before = f"labels:\n  x: {value}\n  y: 1\npackages:\n  tool: 1.2.3\n"
-    if value.startswith("%"):
-        with pytest.raises(EditError):
-            set_version(before, "tool", "1.2.4")
-    else:
-        assert set_version(before, "tool", "1.2.4") == before.replace("1.2.3", "1.2.4")
+    assert set_version(before, "tool", "1.2.4") == before.replace("1.2.3", "1.2.4")
 
 
 def test_an_edit_that_would_change_more_than_was_asked_is_refused() -> None:
@@ -187,7 +186,7 @@ def test_add_release_only_adds_lines_and_keeps_the_order() -> None:
         "+       size: 2",
         "+       file: b setup.msi",
         "+     properties:",
-        r"+       INSTALLDIR: C:\Program Files\B",
+        r"+       INSTALLDIR: 'C:\Program Files\B'",
     ]
     assert [release["version"] for release in read_yaml(after.encode())[0]["releases"]] == [
         "1.0.0",

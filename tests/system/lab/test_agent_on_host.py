@@ -38,7 +38,8 @@ def start_stand_in(host: LabHost) -> dict[str, object]:
         assert host.agent_running()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return json.loads(seen.read_text("utf-8"))
+    found: dict[str, object] = json.loads(seen.read_text("utf-8"))
+    return found
 
 
 def test_the_agent_runs_with_its_configuration(lab_host: MakeHost) -> None:

@@ -63,6 +63,19 @@ def test_equal_sources_give_equal_files(example_packages: ExamplePackages, tmp_p
         assert again.path.read_bytes() == package.path.read_bytes()
 
 
+def test_a_built_file_does_not_tell_when_it_was_built(
+    example_packages: ExamplePackages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+
+    summary = msiinfo("suminfo", example_packages.built[0].path)
+
+    times = [
+        line.split(": ", 1)[1] for line in summary.splitlines() if line.startswith(("Created:", "Last saved:"))
+    ]
+    assert times == ["Mon Jan  1 00:00:00 2024"] * 2
+
+
 def test_a_plain_package_has_codes_of_its_own(tmp_path: Path) -> None:
     sources = [
         plain_package("bench-1", "1.0.0"),

@@ -37,7 +37,8 @@ def test_every_example_installs_and_is_removed(
 
         assert host.run(f"msiexec /x {package.source.product_code} /qn").exit_code == 0
         assert products(host) == {}
-    assert not host.unix_path(r"C:\Program Files\Contoso").exists()
+    folders = [host.unix_path(rf"C:\{name}") for name in ("Program Files", "Program Files (x86)")]
+    assert not [file for folder in folders for file in folder.rglob("*.cmd")]
 
 
 def test_a_public_property_is_kept(

@@ -1,0 +1,215 @@
+"""What every adapter of the machine port must do: one suite for the simulated machine and for Windows.
+
+It needs the standard library, the kernel and the agent only, so that it can be run on a managed host itself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import unittest
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.agent.machine import Machine, Run, RunningInstaller
+from reconciler.agent.run_folder import claim_run, read_claim, read_result
+from reconciler.kernel.observation import Context, InstalledProduct, ProductState
+from reconciler.kernel.releases import Release
+from reconciler.kernel.steps import Action, Verb
+
+_LONGEST = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContractPackages:
+    """The packages that the suite installs, as files on the machine.
+
+    ``minor`` has the product code of ``first``; ``major`` another one, and a higher version. ``refusing`` has a
+    launch condition that never holds, with the text ``refusal``. ``slow`` is of another family.
+    """
+
+    files: dict[str, Path]
+    upgrade_code: str
+    first: Release
+    minor: Release
+    major: Release
+    refusing: Release
+    refusal: str
+    slow: Release
+
+
+class MachineContract(unittest.TestCase):
+    """The suite. An adapter's test class derives from it and says what to run it on."""
+
+    machine: Machine
+    packages: ContractPackages
+
+    def wait_until_slow_runs(self) -> None:
+        """Wait until the installer of ``slow`` is in the midst of its work."""
+        raise NotImplementedError
+
+    def let_slow_end(self) -> None:
+        """Let the installer of ``slow`` come to its end."""
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        """Begin with a machine without the suite's packages."""
+        self._folder = Path(self.enterContext(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        self._runs = 0
+        codes = {
+            self.packages.slow.product_code,
+            self.packages.first.product_code,
+            self.packages.major.product_code,
+        }
+        for product in self.machine.look().products:
+            if product.product_code in codes:
+                self.run_to_end(Verb.REMOVE, _release_of(product, self.packages))
+        self.before = set(self.machine.look().products)
+
+    def begin(self, verb: Verb, release: Release) -> tuple[RunningInstaller, Run]:
+        """Start an installer run."""
+        self._runs += 1
+        folder = self._folder / str(self._runs)
+        folder.mkdir()
+        action = Action(verb, release.product_code, release.version, release)
+        file = None if verb is Verb.REMOVE else self.packages.files[release.artifact.sha256]
+        run = Run(action, file, folder)
+        return self.machine.start(run), run
+
+    def run_to_end(self, verb: Verb, release: Release) -> tuple[int, str]:
+        """Run the installer; return its exit code and error text."""
+        running, run = self.begin(verb, release)
+        assert running.wait(_LONGEST), "the installer did not end"
+        result = read_result(str(run.folder))
+        assert result is not None, "the installer left no result"
+        self.last_run = run
+        return result
+
+    def added(self) -> set[InstalledProduct]:
+        """Return what is installed since the test began; nothing else may have gone."""
+        now = set(self.machine.look().products)
+        assert self.before <= now, f"gone: {self.before - now}"
+        return now - self.before
+
+    def product(self, release: Release, upgrade_code: str | None = None) -> InstalledProduct:
+        """Return the product that ``release`` should be seen as, whatever its name."""
+        names = {p.product_code: p.name for p in self.machine.look().products}
+        return InstalledProduct(
+            product_code=release.product_code,
+            version=release.version,
+            name=names.get(release.product_code, "(not installed)"),
+            package_code=release.package_code,
+            upgrade_code=upgrade_code or self.packages.upgrade_code,
+            context=Context.MACHINE,
+            state=ProductState.INSTALLED,
+        )
+
+    def test_a_look_tells_of_the_system_and_is_steady(self) -> None:
+        """Two looks at a machine at rest show the same."""
+        first, second = self.machine.look(), self.machine.look()
+        assert first.system
+        assert 0 < first.booted_at <= time.time() + 5
+        assert abs(first.booted_at - second.booted_at) <= 1
+        assert replace(first, booted_at=0) == replace(second, booted_at=0)
+
+    def test_an_install_is_seen_with_all_its_codes(self) -> None:
+        """Product code, package code, upgrade code, version, context and state are right; a log is left."""
+        assert self.run_to_end(Verb.INSTALL, self.packages.first)[0] == 0
+        assert self.added() == {self.product(self.packages.first)}
+        assert self.product(self.packages.first).name
+        assert self.last_run.log.stat().st_size > 0
+
+    def test_a_plain_install_over_the_same_product_code_is_refused(self) -> None:
+        """1638: another version of this product is already installed."""
+        self.run_to_end(Verb.INSTALL, self.packages.first)
+        assert self.run_to_end(Verb.INSTALL, self.packages.minor)[0] == 1638
+        assert self.added() == {self.product(self.packages.first)}
+
+    def test_a_reinstall_is_a_minor_update(self) -> None:
+        """The version and the package code change, the product code stays."""
+        self.run_to_end(Verb.INSTALL, self.packages.first)
+        assert self.run_to_end(Verb.REINSTALL, self.packages.minor)[0] == 0
+        assert self.added() == {self.product(self.packages.minor)}
+
+    def test_a_major_upgrade_takes_the_place_of_the_older(self) -> None:
+        """One member of the family is left."""
+        self.run_to_end(Verb.INSTALL, self.packages.first)
+        assert self.run_to_end(Verb.INSTALL, self.packages.major)[0] == 0
+        assert self.added() == {self.product(self.packages.major)}
+
+    def test_a_downgrade_is_refused(self) -> None:
+        """1603, and the newer one stays."""
+        self.run_to_end(Verb.INSTALL, self.packages.major)
+        code, message = self.run_to_end(Verb.INSTALL, self.packages.first)
+        assert (code, bool(message)) == (1603, True)
+        assert self.added() == {self.product(self.packages.major)}
+
+    def test_a_launch_condition_that_does_not_hold_is_told(self) -> None:
+        """1603 with the text that the package's author wrote."""
+        code, message = self.run_to_end(Verb.INSTALL, self.packages.refusing)
+        assert code == 1603
+        assert self.packages.refusal in message, message
+        assert self.added() == set()
+
+    def test_a_removal_removes_and_says_when_there_is_nothing(self) -> None:
+        """0, then 1605."""
+        self.run_to_end(Verb.INSTALL, self.packages.first)
+        assert self.run_to_end(Verb.REMOVE, self.packages.first)[0] == 0
+        assert self.added() == set()
+        assert self.run_to_end(Verb.REMOVE, self.packages.first)[0] == 1605
+
+    def test_a_missing_file_is_an_error_and_changes_nothing(self) -> None:
+        """The code is not always Windows' 1619, but never 0."""
+        artifact = replace(self.packages.first.artifact, sha256="0" * 64)
+        self.packages.files["0" * 64] = self._folder / "none.msi"
+        assert self.run_to_end(Verb.INSTALL, replace(self.packages.first, artifact=artifact))[0] != 0
+        assert self.added() == set()
+
+    def test_a_run_that_somebody_else_has_claimed_does_not_begin(self) -> None:
+        """The child process ends without a result, and the machine is as it was."""
+        folder = self._folder / "claimed"
+        folder.mkdir()
+        assert claim_run(str(folder), "somebody else")
+        release = self.packages.first
+        action = Action(Verb.INSTALL, release.product_code, release.version, release)
+        running = self.machine.start(Run(action, self.packages.files[release.artifact.sha256], folder))
+        assert running.wait(_LONGEST)
+        assert read_result(str(folder)) is None
+        assert self.added() == set()
+
+    def test_a_run_is_found_again_by_its_claim_while_it_lasts(self) -> None:
+        """As an agent does that was restarted meanwhile."""
+        running, run = self.begin(Verb.INSTALL, self.packages.slow)
+        self.wait_until_slow_runs()
+        claim = read_claim(str(run.folder))
+        assert claim is not None
+        found = self.machine.find(claim)
+        assert found is not None
+        assert not found.wait(0.05)
+        self.let_slow_end()
+        assert found.wait(_LONGEST)
+        assert running.wait(_LONGEST)
+        result = read_result(str(run.folder))
+        assert result is not None
+        assert result[0] == 0
+        assert self.machine.find(claim) is None
+        assert {product.product_code for product in self.added()} == {self.packages.slow.product_code}
+
+    def test_a_run_can_be_ended_by_force(self) -> None:
+        """It leaves no result."""
+        running, run = self.begin(Verb.INSTALL, self.packages.slow)
+        self.wait_until_slow_runs()
+        running.kill()
+        assert running.wait(_LONGEST)
+        assert read_result(str(run.folder)) is None
+        self.let_slow_end()
+
+    def test_a_claim_that_means_nothing_is_nobody(self) -> None:
+        """Claims are read from disk, where anything may have happened to them."""
+        for claim in ("", "x", "1", "999999 0", "the agent, after a restart"):
+            assert self.machine.find(claim) is None
+
+
+def _release_of(product: InstalledProduct, packages: ContractPackages) -> Release:
+    releases = (packages.first, packages.minor, packages.major, packages.slow)
+    return next(release for release in releases if release.product_code == product.product_code)

@@ -1,0 +1,51 @@
+"""The simulated machine passes the suite that the Windows machine passes on a lab host."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from reconciler.agent.run_folder import read_claim
+from reconciler.testing.machine_contract import ContractPackages, MachineContract
+from reconciler.testing.sample_packages import STRANGER, UPGRADE_CODE, Catalog
+from reconciler.testing.simulated_machine import SimulatedMachine
+from reconciler.testing.simulated_windows import Fault
+
+
+class TestSimulatedMachine(MachineContract):
+    def setUp(self) -> None:
+        self._root = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        simulated = SimulatedMachine(self._root / "machine.json")
+        simulated.windows.put(STRANGER)
+        catalog = Catalog()
+        refusal = "This product needs the moon to be full."
+        self.machine = simulated
+        self.packages = ContractPackages(
+            files={},
+            upgrade_code=UPGRADE_CODE,
+            first=catalog.release("1.0.0", 1),
+            minor=catalog.release("1.0.1", 1),
+            major=catalog.release("2.0.0", 2),
+            refusing=catalog.release("3.0.0", 3, refuses=refusal),
+            refusal=refusal,
+            slow=catalog.release("0.1.0", 4),
+        )
+        for release in catalog.releases:
+            path = self._root / release.artifact.file_name
+            path.write_bytes(catalog.artifacts[release.artifact.sha256])
+            self.packages.files[release.artifact.sha256] = path
+        simulated.windows.add_fault(Fault(self.packages.slow.product_code, seconds=1.5))
+        super().setUp()
+
+    def wait_until_slow_runs(self) -> None:
+        deadline = time.monotonic() + 20
+        while read_claim(str(self._folder / str(self._runs))) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)  # a file of another process: nothing to await
+
+    def let_slow_end(self) -> None:
+        """It ends by itself."""
+
+
+del MachineContract  # pytest would run it by itself
