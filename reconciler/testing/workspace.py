@@ -70,8 +70,11 @@ class Workspace:
     def revert(self, commit: str) -> str:
         """Commit the reverse of ``commit``, the newest one, and push it; return the new commit's id."""
         undone = self._git[commit].peel(pygit2.Commit)
-        self._git.checkout_tree(undone.parents[0].tree, strategy=pygit2.enums.CheckoutStrategy.FORCE)
-        made = self.commit(f'Revert "{undone.message.splitlines()[0]}"\n\nThis reverts commit {commit}.')
+        ours = self._git.head.peel(pygit2.Commit)
+        tree = self._git.revert_commit(undone, ours).write_tree(self._git)
+        message = f'Revert "{undone.message.splitlines()[0]}"\n\nThis reverts commit {commit}.'
+        made = str(self._git.create_commit("HEAD", AUTHOR, AUTHOR, message, tree, [ours.id]))
+        self.reset(made)
         self.push()
         return made
 

@@ -69,9 +69,14 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
 
 def test_an_error_within_a_transaction_undoes_it(tmp_path: Path) -> None:
     database = Database(tmp_path / "reconciler.sqlite")
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        connection.exec_driver_sql("INSERT INTO facts VALUES ('a', 'b')")
-        raise ZeroDivisionError
+
+    def write_and_fail() -> None:
+        with database.write() as connection:
+            connection.exec_driver_sql("INSERT INTO facts VALUES ('a', 'b')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM facts").scalar() == 0
     database.close()

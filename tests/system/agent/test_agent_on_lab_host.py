@@ -114,6 +114,7 @@ def test_a_power_cut_during_an_install_is_an_interrupted_attempt(agent_host, mis
     agent_host.want(misbehaving_releases.slow)
     agent_host.start_agent()
     wait_for_file(host.unix_path(misbehaving_releases.started))
+    host.kill_agent()
     host.power_cut()
     host.boot()
     host.start_agent()
