@@ -20,6 +20,7 @@ _COLOURS = {
     Health.PROGRESSING: "cyan",
     Health.MISSING: "yellow",
     Health.DEGRADED: "red",
+    Health.SUSPENDED: "blue",
     Health.UNKNOWN: "magenta",
 }
 

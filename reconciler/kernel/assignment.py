@@ -14,6 +14,7 @@ class Goal:
     ``target`` is ``None`` where the package should be absent. ``others`` are the package's other releases:
     they let the host recognise what it has, and put it back when a rollback fails. ``upgrade_code`` names the
     product family. ``fingerprint`` is opaque and changes whenever tries at this goal should be counted afresh.
+    ``awaits`` says what a person must confirm first; it is empty where nothing is to be confirmed.
     """
 
     package: str
@@ -21,6 +22,7 @@ class Goal:
     target: Release | None
     others: tuple[Release, ...] = ()
     fingerprint: str = ""
+    awaits: str = ""
 
     @property
     def releases(self) -> tuple[Release, ...]:
@@ -44,10 +46,23 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A wish that nothing be done: why, and until when in seconds since the epoch; ``None`` until it is lifted."""
+
+    reason: str
+    until: float | None = None
+
+    def holds(self, now: float) -> bool:
+        """Return whether it still holds at ``now``, in seconds since the epoch."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one host should have now, at ``revision`` (a commit id)."""
+    """What one host should have now, at ``revision`` (a commit id); nothing is done while ``hold`` holds."""
 
     host: str
     environment: str
     revision: str
     goals: tuple[Goal, ...] = ()
+    hold: Hold | None = None

@@ -8,9 +8,9 @@ REINSTALL, a major upgrade has a new one, and versions are compared in three fie
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reconciler.kernel.assignment import Assignment, Goal
+from reconciler.kernel.assignment import Assignment, Goal, Hold
 from reconciler.kernel.attempts import CHARGED, Outcome, Tally, next_try_at
 from reconciler.kernel.identity import InvalidIdentity, ThreeFields, three_fields
 from reconciler.kernel.observation import Context, InstalledProduct, Observation, ProductState
@@ -60,12 +60,15 @@ def converge(assignment: Assignment, observed: Observation, now: float) -> Decis
         a standing per package; the first step that may start now, if any; and when to look again though
         nothing else happens.
     """
+    hold = assignment.hold if assignment.hold is not None and assignment.hold.holds(now) else None
     tallies = {tally.package: tally for tally in observed.tallies}
     families = group_families(assignment.goals, observed.products)
     standings = tuple(
         _standing(goal, families[goal.package], tallies.get(goal.package), observed, now)
         for goal in assignment.goals
     )
+    if hold is not None:
+        standings = tuple(_held(standing, hold) for standing in standings)
     step = next((s.step for s in standings if s.ready), None)
     waits = [s.not_before for s in standings if s.not_before is not None]
     return Decision(standings, step, min(waits, default=None))
@@ -170,7 +173,7 @@ def _standing(
     message = tally.message if tally else ""
     if obstacle is not None:
         reason, message = obstacle
-        health = Health.DEGRADED
+        health = Health.SUSPENDED if reason is Reason.AWAITING_CONFIRMATION else Health.DEGRADED
     elif observed.reboot_pending:
         reason, message = Reason.REBOOT_PENDING, "a reboot is pending: " + ", ".join(observed.reboot_pending)
     elif tally is not None and (due := next_try_at(tally)) is None:
@@ -186,8 +189,24 @@ def _standing(
     )
 
 
+def _held(standing: Standing, hold: Hold) -> Standing:
+    """Let nothing start; what is in order stays in order."""
+    if standing.step is None:
+        return standing
+    return replace(
+        standing,
+        health=Health.SUSPENDED,
+        reason=Reason.HELD,
+        message=f"held: {hold.reason}",
+        ready=False,
+        not_before=hold.until,
+    )
+
+
 def _obstacle(goal: Goal, family: tuple[InstalledProduct, ...], step: Step) -> tuple[Reason, str] | None:
     """Find what no retry can mend: a person must decide."""
+    if goal.awaits:
+        return Reason.AWAITING_CONFIRMATION, goal.awaits
     for product in family:
         if product.context is Context.USER:
             return (

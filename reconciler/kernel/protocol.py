@@ -93,7 +93,7 @@ def assignment_digest(assignment: Assignment) -> str:
     Neither revision nor host plays a part: a commit that changes nothing for a host sends nothing to it, and
     hosts that should have the same share one digest.
     """
-    return digest((assignment.environment, assignment.goals))
+    return digest((assignment.environment, assignment.goals, assignment.hold))
 
 
 def report_digest(observation: Observation, assignment: str) -> str:

@@ -24,7 +24,9 @@ class Artifact:
 class Release:
     """One version of a package, told apart by its codes and never by a display name.
 
-    ``properties`` are public Windows Installer properties (upper-case names) given at install.
+    ``properties`` are public Windows Installer properties (upper-case names) given at install, ``transforms``
+    the transforms applied to the MSI, in this order. ``reboot_expected`` says that installing it is known to
+    ask for a reboot.
     """
 
     version: str
@@ -32,6 +34,8 @@ class Release:
     package_code: str
     artifact: Artifact
     properties: tuple[tuple[str, str], ...] = ()
+    transforms: tuple[Artifact, ...] = ()
+    reboot_expected: bool = False
 
     @property
     def three_fields(self) -> ThreeFields:

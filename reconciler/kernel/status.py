@@ -19,6 +19,7 @@ class Health(StrEnum):
     HEALTHY = "Healthy"
     PROGRESSING = "Progressing"
     DEGRADED = "Degraded"
+    SUSPENDED = "Suspended"
     MISSING = "Missing"
     UNKNOWN = "Unknown"
 
@@ -35,6 +36,8 @@ class Reason(StrEnum):
     INSTALLER_BUSY = "InstallerBusy"
     ARTIFACT_REFUSED = "ArtifactRefused"
     ARTIFACT_UNAVAILABLE = "ArtifactUnavailable"
+    HELD = "Held"
+    AWAITING_CONFIRMATION = "AwaitingConfirmation"
     INSTALLED_PER_USER = "InstalledPerUser"
     UNKNOWN_NEWER_VERSION = "UnknownNewerVersion"
     HOST_SILENT = "HostSilent"

@@ -9,7 +9,14 @@ from reconciler.kernel.convergence import Standing, converge
 from reconciler.kernel.status import Health, Reason, Sync
 from reconciler.planning.hosts import KnownHost
 
-_WORST_FIRST = (Health.DEGRADED, Health.UNKNOWN, Health.MISSING, Health.PROGRESSING, Health.HEALTHY)
+_WORST_FIRST = (
+    Health.DEGRADED,
+    Health.UNKNOWN,
+    Health.SUSPENDED,
+    Health.MISSING,
+    Health.PROGRESSING,
+    Health.HEALTHY,
+)
 
 
 @dataclass(frozen=True, slots=True)
