@@ -16,6 +16,8 @@ from reconciler.store.hosts import HostStore
 from reconciler.store.revisions import RevisionStore
 from reconciler.store.standings import StandingStore
 
+_DATABASE = "reconciler.sqlite"
+
 Clock = Callable[[], float]
 """Gives the time in seconds since the epoch."""
 
@@ -34,6 +36,11 @@ class Site:
     clock: Clock = time.time
 
 
+def has_installation(settings: Settings) -> bool:
+    """Return whether there is an installation where the settings say; opening a site would make one."""
+    return (settings.data / _DATABASE).exists()
+
+
 @contextmanager
 def open_site(settings: Settings) -> Iterator[Site]:
     """Open an installation, making its folder and database where they are missing.
@@ -42,7 +49,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
         StoreError: the database cannot be used.
     """
     data = settings.data
-    database = Database(data / "reconciler.sqlite")
+    database = Database(data / _DATABASE)
     try:
         revisions = RevisionStore(database)
         yield Site(

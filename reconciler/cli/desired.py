@@ -1,4 +1,4 @@
-"""Commands on the desired state: validate, plan, import, schema."""
+"""Commands on the desired state: validate, import, schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from reconciler.cli.options import (
     DataOption,
     Format,
     FormatOption,
-    RepositoryOption,
     settings_from,
 )
 
@@ -19,7 +18,6 @@ from reconciler.cli.options import (
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command("validate", epilog="Example: `reconciler validate environments`")(validate)
-    app.command("plan", epilog="Example: `reconciler plan --revision main --detailed-exitcode`")(plan)
     app.command("import", epilog="Example: `reconciler import agent-2.1.0.msi --package contoso-agent`")(
         import_release
     )
@@ -52,53 +50,6 @@ def validate(
             f"{len(state.packages)} packages"
         )
     raise typer.Exit(0 if loaded.state is not None else 1)
-
-
-def plan(
-    revision: Annotated[
-        str | None,
-        typer.Option("--revision", help="A branch, tag or commit; without it, the revision in force."),
-    ] = None,
-    detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit with 2 where there is something to do.")
-    ] = False,
-    data: DataOption = None,
-    repository: RepositoryOption = None,
-    form: FormatOption = Format.TEXT,
-) -> None:
-    """Show what a revision would do on every host, by what the hosts last said. Changes nothing."""
-    from reconciler.cli.output import print_json, print_line, print_table, size
-    from reconciler.operations.plan import plan_revision
-    from reconciler.planning.plan import group
-    from reconciler.site import open_site
-
-    with open_site(settings_from(data=data, repository=repository)) as site:
-        planned = plan_revision(site, revision)
-    if form is Format.JSON:
-        print_json(planned)
-    else:
-        print_line(f"revision {planned.revision[:10]}, {planned.hosts} hosts")
-        rows = [
-            (
-                item.environment,
-                item.package,
-                item.kind.value,
-                f"{item.from_version or '-'} -> {item.to_version or '-'}",
-                str(len(item.hosts)),
-                _some(item.hosts),
-                size(item.fetch),
-                f"{item.reason}" + (f": {item.message}" if item.message else ""),
-            )
-            for item in group(planned.steps)
-        ]
-        if rows:
-            print_table(("environment", "package", "step", "versions", "hosts", "which", "to fetch", "when"), rows)
-        else:
-            print_line("nothing to do")
-        if planned.unknown:
-            names = _some(tuple(host.host for host in planned.unknown))
-            print_line(f"cannot tell about {len(planned.unknown)} host(s) that never reported: {names}")
-    raise typer.Exit(2 if detailed_exitcode and planned.steps else 0)
 
 
 def import_release(
@@ -146,9 +97,3 @@ def schema(
     if stale:
         print_line(f"run: reconciler schema {folder}")
     raise typer.Exit(1 if stale else 0)
-
-
-def _some(names: tuple[str, ...]) -> str:
-    """Name a few and count the rest."""
-    few = ", ".join(names[:4])
-    return few if len(names) <= 4 else f"{few} and {len(names) - 4} more"

@@ -78,7 +78,17 @@ def state_at(site: Site, repository: GitRepository, commit: str) -> DesiredState
         InvalidRevision: its files break the rules of the format.
         RepositoryError: the repository lacks it.
     """
-    loaded = load(repository, commit, site.settings.root)
+    return load_valid(repository, commit, site.settings.root)
+
+
+def load_valid(repository: GitRepository, commit: str, root: str) -> DesiredState:
+    """Return the desired state at a commit, below the folder ``root`` of its repository.
+
+    Raises:
+        InvalidRevision: its files break the rules of the format.
+        RepositoryError: the repository lacks it.
+    """
+    loaded = load(repository, commit, root)
     if loaded.state is None:
         first = loaded.findings[0]
         raise InvalidRevision(

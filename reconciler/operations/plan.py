@@ -1,30 +1,95 @@
-"""Plans a revision: what it would take on every host, by what the hosts last said."""
+"""Plans a revision: how its wishes differ from another's, and what it would take on every host."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
+import pygit2
+
 from reconciler.desired.mirror import fetch
-from reconciler.operations.desired import mirror_of, state_at, state_in_force
+from reconciler.desired.model import DesiredState
+from reconciler.desired.repository import GitRepository, RepositoryError
+from reconciler.operations.desired import NothingInForce, load_valid, mirror_of, state_at
 from reconciler.operations.fleet import known_hosts
-from reconciler.planning.plan import Plan, plan
+from reconciler.planning.changes import HostWishes, compare
+from reconciler.planning.comparison import Comparison
+from reconciler.planning.plan import plan
 from reconciler.site import Site
 
 
-def plan_revision(site: Site, revision: str | None) -> Plan:
-    """Plan a revision. Changes nothing.
+def plan_revision(site: Site, revision: str | None, base: str | None) -> Comparison:
+    """Plan a revision by what the hosts last said. Changes nothing.
 
     Args:
         site: the installation.
         revision: a branch, tag or commit of the repository, fetched afresh; ``None`` for the one in force.
+        base: what to compare it with; ``None`` for the one in force.
 
     Raises:
         NothingInForce: no revision was given, and none is in force.
-        InvalidRevision: the revision does not validate.
+        InvalidRevision: a revision does not validate.
         RepositoryError: there is no such revision.
     """
-    if revision is None:
-        desired = state_in_force(site)
-    else:
-        mirror = mirror_of(site)
+    mirror = mirror_of(site)
+    if revision is not None or base is not None:
         fetch(mirror)
-        desired = state_at(site, mirror, mirror.resolve(revision))
-    return plan(desired.revision, known_hosts(site, desired), site.clock())
+    in_force = site.revisions.in_force()
+    wanted = mirror.resolve(revision) if revision is not None else in_force
+    if wanted is None:
+        raise NothingInForce(
+            "no valid revision of the desired state was seen yet",
+            where=str(site.settings.data),
+            hint="name one with --revision, or start the daemon: reconciler daemon --repository …",
+        )
+    held_against = mirror.resolve(base) if base is not None else in_force
+    desired = state_at(site, mirror, wanted)
+    before = state_at(site, mirror, held_against) if held_against is not None else None
+    enrolled = {record.name: record.environment for record in site.hosts.all()}
+    return Comparison(
+        base=held_against,
+        revision=wanted,
+        changes=compare(_wishes(before, enrolled) if before is not None else (), _wishes(desired, enrolled)),
+        plan=plan(wanted, known_hosts(site, desired), site.clock()),
+    )
+
+
+def plan_from_repository(folder: Path, root: str, revision: str, base: str | None) -> Comparison:
+    """Compare two revisions of a repository by what they say, where there is no installation to ask.
+
+    Args:
+        folder: the repository, or a folder within its working tree.
+        root: the folder of the desired state within it.
+        revision: a branch, tag or commit.
+        base: what to compare it with; ``None`` for the commit before.
+
+    Raises:
+        InvalidRevision: a revision does not validate.
+        RepositoryError: there is no repository there, or no such revision in it.
+    """
+    found = pygit2.discover_repository(str(folder.resolve()))
+    if found is None:
+        raise RepositoryError(
+            "this is in no git repository",
+            where=str(folder),
+            hint="name one with --repository, or an installation with --data",
+        )
+    repository = GitRepository(Path(found))
+    commit = repository.resolve(revision)
+    parents = repository.commit(commit).parents
+    held_against = repository.resolve(base) if base is not None else next(iter(parents), None)
+    before = load_valid(repository, held_against, root) if held_against is not None else None
+    after = load_valid(repository, commit, root)
+    changes = compare(_wishes(before, {}) if before is not None else (), _wishes(after, {}))
+    return Comparison(held_against, commit, changes, None)
+
+
+def _wishes(desired: DesiredState, enrolled: dict[str, str]) -> Iterable[HostWishes]:
+    """Return what every host should have, and each environment on the whole."""
+    for environment in desired.environments.values():
+        yield HostWishes("", environment.name, desired.wanted(environment.name))
+    names = {name.upper() for name in desired.hosts} | enrolled.keys()
+    for name in names:
+        home = desired.environment_of(name, enrolled.get(name))
+        if home is not None:
+            yield HostWishes(name, home, desired.wanted(home, name))

@@ -13,7 +13,8 @@ from reconciler.planning.hosts import KnownHost
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step that one host needs. ``fetch`` is the size in bytes of the artifacts it takes.
+    """A step that one host needs. ``fetch`` is the size in bytes of the artifacts it takes, and
+    ``reboot_expected`` whether the catalog says that it is known to ask for a reboot.
 
     ``reason`` says whether it is due or what it waits for; ``message`` says more where more is known.
     """
@@ -27,6 +28,7 @@ class PlannedStep:
     fetch: int
     reason: Reason
     message: str = ""
+    reboot_expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class StepGroup:
     reason: Reason
     message: str
     fetch: int
+    reboot_expected: bool
     hosts: tuple[str, ...]
 
 
@@ -95,6 +98,7 @@ def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
                     sum(release.artifact.size for release in step.artifacts),
                     standing.reason,
                     standing.message,
+                    any(release.reboot_expected for release in step.artifacts),
                 )
             )
     return Plan(revision, tuple(steps), tuple(unknown), count)
@@ -112,6 +116,7 @@ def group(steps: Iterable[PlannedStep]) -> tuple[StepGroup, ...]:
             step.to_version or "",
             step.reason,
             step.message,
+            step.reboot_expected,
         )
         groups.setdefault(key, []).append(step)
     return tuple(
@@ -124,6 +129,7 @@ def group(steps: Iterable[PlannedStep]) -> tuple[StepGroup, ...]:
             alike[0].reason,
             alike[0].message,
             sum(step.fetch for step in alike),
+            alike[0].reboot_expected,
             tuple(step.host for step in alike),
         )
         for _, alike in sorted(groups.items())

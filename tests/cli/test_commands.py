@@ -64,7 +64,8 @@ def test_a_folder_that_is_not_there_is_an_error_with_a_hint(tmp_path: Path) -> N
     "command", [["plan"], ["host", "H1"], ["trace", "H1", "app"], ["agent", "token", "--environment", "dev"]]
 )
 def test_before_anything_is_in_force_commands_say_what_to_do(command: list[str], tmp_path: Path) -> None:
-    done = reconciler(*command, RECONCILER_DATA=str(tmp_path / "data"))
+    assert reconciler("status", RECONCILER_DATA=str(tmp_path / "data")).returncode == 0
+    done = reconciler(*command, RECONCILER_DATA=str(tmp_path / "data"), RECONCILER_REPOSITORY=str(tmp_path))
     assert done.returncode == 1
     assert "no valid revision" in done.stderr
     assert "reconciler" in done.stderr

@@ -1,0 +1,106 @@
+"""Says how two desired states differ in what hosts should have: additions, changes, removals and omissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.kernel.releases import Release
+
+Wishes = Mapping[str, Release | None]
+"""What is wanted of each package; ``None`` where it should be absent."""
+
+
+class ChangeKind(StrEnum):
+    """What becomes of a wish."""
+
+    ADDED = "added"
+    UPGRADED = "upgraded"
+    DOWNGRADED = "downgraded"
+    REBUILT = "rebuilt"
+    REMOVED = "removed"
+    DROPPED = "dropped"
+    PRUNED = "pruned"
+
+
+@dataclass(frozen=True, slots=True)
+class HostWishes:
+    """What a host should have, in one state or the other. An empty ``host`` stands for the environment itself.
+
+    ``prunes`` says that a package which is named no longer is removed rather than left alone.
+    """
+
+    host: str
+    environment: str
+    wishes: Wishes
+    prunes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WishChange:
+    """The same change of a wish on some hosts of an environment.
+
+    ``before`` and ``after`` are versions, ``None`` for absent or not named. ``hosts`` is empty where the
+    environment has none that it concerns.
+    """
+
+    environment: str
+    package: str
+    kind: ChangeKind
+    before: str | None
+    after: str | None
+    hosts: tuple[str, ...]
+
+
+def compare(before: Iterable[HostWishes], after: Iterable[HostWishes]) -> tuple[WishChange, ...]:
+    """Compare what hosts should have before and after.
+
+    A host that is in one of the two only, or moves to another environment, is compared with nothing wanted.
+
+    Args:
+        before: the hosts, and each environment itself, in the state that is replaced.
+        after: the same in the new state.
+
+    Returns:
+        the changes by environment and package, alike ones of several hosts together.
+    """
+    after = tuple(after)
+    old = {(item.environment, item.host): item.wishes for item in before}
+    new = {(item.environment, item.host): item.wishes for item in after}
+    pruning = {(item.environment, item.host) for item in after if item.prunes}
+    groups: dict[tuple[str, str, ChangeKind, str, str], list[str]] = {}
+    for key in old.keys() | new.keys():
+        environment, host = key
+        was, will = old.get(key, {}), new.get(key, {})
+        for package in was.keys() | will.keys():
+            kind = _kind(was, will, package)
+            if kind is None:
+                continue
+            if kind is ChangeKind.DROPPED and key in pruning:
+                kind = ChangeKind.PRUNED
+            versions = _version(was.get(package)) or "", _version(will.get(package)) or ""
+            groups.setdefault((environment, package, kind, *versions), []).append(host)
+    return tuple(
+        WishChange(environment, package, kind, was or None, will or None, tuple(sorted(filter(None, hosts))))
+        for (environment, package, kind, was, will), hosts in sorted(groups.items())
+    )
+
+
+def _kind(was: Wishes, will: Wishes, package: str) -> ChangeKind | None:
+    if package not in will:
+        return ChangeKind.DROPPED
+    old, new = was.get(package), will[package]
+    if package in was and old == new:
+        return None
+    if new is None:
+        return ChangeKind.REMOVED
+    if old is None:
+        return ChangeKind.ADDED
+    if old.version == new.version:
+        return ChangeKind.REBUILT
+    return ChangeKind.DOWNGRADED if new.three_fields < old.three_fields else ChangeKind.UPGRADED
+
+
+def _version(release: Release | None) -> str | None:
+    return release.version if release is not None else None

@@ -1,0 +1,135 @@
+"""Writes a comparison out, for a terminal or for a pull request. Only text; what it says was decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from reconciler.kernel.status import Reason
+from reconciler.planning.changes import ChangeKind, WishChange
+from reconciler.planning.comparison import Comparison
+from reconciler.planning.plan import Plan, StepGroup, group
+
+_FEW = 4
+"""How many hosts are named before the rest are counted."""
+
+_CHANGE_COLUMNS = ("environment", "package", "change", "versions", "hosts", "which")
+_STEP_COLUMNS = ("environment", "package", "step", "versions", "hosts", "which", "to fetch", "when")
+
+_WORDS = {
+    ChangeKind.ADDED: "ADD",
+    ChangeKind.UPGRADED: "upgrade",
+    ChangeKind.DOWNGRADED: "DOWNGRADE",
+    ChangeKind.REBUILT: "rebuild: same version, other file or properties",
+    ChangeKind.REMOVED: "REMOVE",
+    ChangeKind.DROPPED: "DROP: no longer named, left as it is",
+    ChangeKind.PRUNED: "PRUNE: no longer named, so it is removed",
+}
+
+Table = Callable[[Sequence[str], Sequence[Sequence[str]]], list[str]]
+
+
+def as_text(comparison: Comparison) -> str:
+    """Return a comparison for a terminal, in plain columns."""
+    return "\n".join(_sections(comparison, _columns, lambda title: title))
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """Return a comparison for a pull request."""
+    return "\n".join(_sections(comparison, _markdown_table, lambda title: f"\n### {title}\n"))
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people."""
+    amount = float(count)
+    for unit in ("B", "KB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def _sections(comparison: Comparison, table: Table, title: Callable[[str], str]) -> list[str]:
+    base = comparison.base[:10] if comparison.base else "nothing"
+    lines = [f"{base} -> {comparison.revision[:10]}"]
+    lines.append(title("What is wanted"))
+    if comparison.changes:
+        lines += table(_CHANGE_COLUMNS, [_change_row(change) for change in comparison.changes])
+    else:
+        lines.append("nothing changes")
+    if comparison.notes:
+        lines.append(title("Releases in between"))
+        for note in comparison.notes:
+            issue = f" ({note.issue})" if note.issue else ""
+            lines.append(f"- {note.package} {note.version}{issue}: {note.notes or 'no notes'}")
+    lines.append(title("What hosts would do"))
+    if comparison.plan is None:
+        lines.append("not known: there is no installation here to ask what hosts have")
+    else:
+        lines += _plan_lines(comparison.plan, table)
+    return lines
+
+
+def _plan_lines(plan: Plan, table: Table) -> list[str]:
+    groups = group(plan.steps)
+    lines = table(_STEP_COLUMNS, [_step_row(alike) for alike in groups]) if groups else ["nothing to do"]
+    if plan.unknown:
+        names = _some(tuple(host.host for host in plan.unknown))
+        lines += ["", f"Cannot tell about {len(plan.unknown)} host(s) that never reported: {names}"]
+    reboots = {host for alike in groups if alike.reboot_expected for host in alike.hosts}
+    if reboots:
+        lines += ["", f"A reboot is expected on {len(reboots)} host(s)."]
+    busy = {step.host for step in plan.steps}
+    lines += [
+        "",
+        f"{len(busy)} of {plan.hosts} hosts have something to do, {size(sum(g.fetch for g in groups))} to fetch",
+    ]
+    return lines
+
+
+def _change_row(change: WishChange) -> tuple[str, ...]:
+    return (
+        change.environment,
+        change.package,
+        _WORDS[change.kind],
+        f"{change.before or '-'} -> {change.after or '-'}",
+        str(len(change.hosts)),
+        _some(change.hosts),
+    )
+
+
+def _step_row(alike: StepGroup) -> tuple[str, ...]:
+    when = "now" if alike.reason is Reason.STEP_DUE else str(alike.reason)
+    return (
+        alike.environment,
+        alike.package,
+        alike.kind.value,
+        f"{alike.from_version or '-'} -> {alike.to_version or '-'}",
+        str(len(alike.hosts)),
+        _some(alike.hosts),
+        size(alike.fetch),
+        when + (f": {alike.message}" if alike.message else ""),
+    )
+
+
+def _some(names: tuple[str, ...]) -> str:
+    few = ", ".join(names[:_FEW])
+    return few if len(names) <= _FEW else f"{few} and {len(names) - _FEW} more"
+
+
+def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    table = [header, *rows]
+    widths = [max(len(row[index]) for row in table) for index in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+    ]
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    return lines + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+
+
+def _cell(text: str) -> str:
+    """Names come from commits and hosts: let none of them make markup of its own."""
+    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return escaped.replace("`", "\\`").replace("[", "\\[").replace("@", "@\u200b")
