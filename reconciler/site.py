@@ -13,6 +13,7 @@ from reconciler.settings import Settings
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.database import Database
 from reconciler.store.hosts import HostStore
+from reconciler.store.managed import ManagedStore
 from reconciler.store.revisions import RevisionStore
 from reconciler.store.standings import StandingStore
 
@@ -28,6 +29,7 @@ class Site:
 
     settings: Settings
     hosts: HostStore
+    managed: ManagedStore
     attempts: AttemptStore
     revisions: RevisionStore
     standings: StandingStore
@@ -55,6 +57,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
         yield Site(
             _remembering(settings, revisions),
             HostStore(database),
+            ManagedStore(database),
             AttemptStore(database),
             revisions,
             StandingStore(database),

@@ -66,6 +66,14 @@ hosts = sa.Table(
     comment="Each enrolled host: how it proves itself, what it last said, and what it should have.",
 )
 
+managed = sa.Table(
+    "managed",
+    metadata,
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("package", sa.Text, primary_key=True),
+    comment="What each host was asked to have: only that may be pruned once it is named no longer.",
+)
+
 attempts = sa.Table(
     "attempts",
     metadata,

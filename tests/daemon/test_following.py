@@ -7,11 +7,13 @@ import subprocess
 import sys
 
 from reconciler.kernel import protocol
+from reconciler.kernel.assignment import Assignment
 from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.protocol import assignment_digest
 from reconciler.kernel.status import Reason
 from reconciler.kernel.steps import StepKind
+from reconciler.kernel.wire import decode
 from reconciler.operations.status import site_status
 from reconciler.store.revisions import Verdict
 from tests.daemon.conftest import Server, eventually
@@ -102,6 +104,8 @@ def test_a_kill_between_assignment_and_report_loses_nothing(server: Server) -> N
     server.start()
     assert [record.attempt for record in server.site.attempts.newest()] == [done]
     assert host.check_in().status == 204, "the server knows the report and the assignment after its restart"
+    lost = host.check_in(assignment="").json["assignment"]
+    assert decode(Assignment, lost) == assignment, "and can give out in full what it assigned before"
 
 
 def test_a_host_that_falls_silent_is_named_once_and_again_when_it_speaks(server: Server) -> None:

@@ -55,6 +55,11 @@ def upgrade() -> None:
         sa.Column("assigned_at", sa.Float),
     )
     op.create_table(
+        "managed",
+        sa.Column("host", sa.Text, primary_key=True),
+        sa.Column("package", sa.Text, primary_key=True),
+    )
+    op.create_table(
         "attempts",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("host", sa.Text, nullable=False),
