@@ -30,12 +30,12 @@ Table = Callable[[Sequence[str], Sequence[Sequence[str]]], list[str]]
 
 def as_text(comparison: Comparison) -> str:
     """Return a comparison for a terminal, in plain columns."""
-    return "\n".join(_sections(comparison, _columns, lambda title: title))
+    return "\n".join(_sections(comparison, _columns, lambda title: title, lambda text: " ".join(text.split())))
 
 
 def as_markdown(comparison: Comparison) -> str:
     """Return a comparison for a pull request."""
-    return "\n".join(_sections(comparison, _markdown_table, lambda title: f"\n### {title}\n"))
+    return "\n".join(_sections(comparison, _markdown_table, lambda title: f"\n### {title}\n", _escaped))
 
 
 def size(count: int) -> str:
@@ -48,7 +48,9 @@ def size(count: int) -> str:
     return f"{amount:.1f} GB"
 
 
-def _sections(comparison: Comparison, table: Table, title: Callable[[str], str]) -> list[str]:
+def _sections(
+    comparison: Comparison, table: Table, title: Callable[[str], str], clean: Callable[[str], str]
+) -> list[str]:
     base = comparison.base[:10] if comparison.base else "nothing"
     lines = [f"{base} -> {comparison.revision[:10]}"]
     lines.append(title("What is wanted"))
@@ -60,7 +62,7 @@ def _sections(comparison: Comparison, table: Table, title: Callable[[str], str])
         lines.append(title("Releases in between"))
         for note in comparison.notes:
             issue = f" ({note.issue})" if note.issue else ""
-            lines.append(f"- {note.package} {note.version}{issue}: {note.notes or 'no notes'}")
+            lines.append(clean(f"- {note.package} {note.version}{issue}: {note.notes or 'no notes'}"))
     lines.append(title("What hosts would do"))
     if comparison.plan is None:
         lines.append("not known: there is no installation here to ask what hosts have")
@@ -126,10 +128,10 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    return lines + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    return lines + ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows]
 
 
-def _cell(text: str) -> str:
+def _escaped(text: str) -> str:
     """Names come from commits and hosts: let none of them make markup of its own."""
     escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
     return escaped.replace("`", "\\`").replace("[", "\\[").replace("@", "@\u200b")
