@@ -1,0 +1,173 @@
+"""The reference has an entry for everything that it is the reference of, and for nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.agent.settings import InvalidSettings, load_settings
+from reconciler.desired.findings import Rule
+from reconciler.desired.layout import FileKind
+from reconciler.desired.manifests import schema_of
+from reconciler.kernel import protocol
+from reconciler.kernel.assignment import Assignment, Goal, Hold
+from reconciler.kernel.attempts import CHARGED, ActionResult, Attempt, Outcome
+from reconciler.kernel.exit_codes import ExitClass, classify
+from reconciler.kernel.observation import InstalledProduct, Observation
+from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.status import Health, Reason, Sync
+from reconciler.kernel.steps import StepKind, Verb
+from reconciler.settings import Settings
+from reconciler.store.revisions import Verdict
+from tests.docs.conftest import Page
+
+LAB_SETTINGS = {"RECONCILER_CACHE"}
+"""Read by the lab, which knows nothing of settings."""
+
+
+def test_every_setting_has_its_row_with_its_default() -> None:
+    rows = {row[0].strip("`"): row for row in Page.of("reference/settings.md").rows()}
+    names = {f"RECONCILER_{name.upper()}": field for name, field in Settings.model_fields.items()}
+    assert set(rows) == names.keys() | LAB_SETTINGS
+    for name, field in names.items():
+        default = field.default
+        if default == "":
+            continue
+        shown = json.dumps(list(default)) if isinstance(default, tuple) else str(default).removesuffix(".0")
+        if default == 0:
+            shown = "0"
+        assert f"`{shown}`" in rows[name][1], f"{name} has the default {default}"
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [("Sync", Sync), ("Health", Health), ("Reason", Reason), ("Verdicts on revisions", Verdict)],
+)
+def test_every_status_word_has_its_row(heading: str, words: Any) -> None:
+    entries = [row[0].strip("`") for row in Page.of("reference/status.md").section(heading).rows()]
+    assert sorted(entries) == sorted(word.value for word in words)
+
+
+def test_every_reason_says_what_to_do() -> None:
+    page = Page.of("how-to/find-out-why.md").section("3. The reason, and what to do about it")
+    assert sorted(page.entries()) == sorted(reason.value for reason in Reason)
+
+
+def keys_of(schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[str]:
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rsplit("/", 1)[1]]
+    for part in schema.get("anyOf", ()):
+        yield from keys_of(part, definitions, path)
+    if "items" in schema:
+        yield from keys_of(schema["items"], definitions, f"{path}[]")
+    for key, inner in schema.get("properties", {}).items():
+        here = f"{path}.{key}" if path else key
+        yield here
+        yield from keys_of(inner, definitions, here)
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading"),
+    [
+        (FileKind.SETTINGS, "reconciler.yaml"),
+        (FileKind.PACKAGE, "catalog/&lt;package&gt;.yaml"),
+        (FileKind.ENVIRONMENT, "&lt;environment&gt;/environment.yaml"),
+        (FileKind.HOST, "&lt;environment&gt;/hosts/&lt;host&gt;.yaml"),
+    ],
+)
+def test_every_key_of_a_file_has_its_row(kind: FileKind, heading: str) -> None:
+    schema = schema_of(kind)
+    rows = Page.of("reference/desired-state.md").section(heading).rows()
+    assert {row[0].strip("`") for row in rows} == set(keys_of(schema, schema.get("$defs", {})))
+    required = {row[0].strip("`") for row in rows if "[]" not in row[0] and row[1] == "required"}
+    assert required == set(schema.get("required", ()))
+
+
+def test_every_kind_of_file_is_told_of() -> None:
+    assert len(FileKind) == 4, "a new kind of file needs a section in desired-state.md, and a case above"
+
+
+def test_every_rule_has_its_place() -> None:
+    entries = Page.of("reference/desired-state.md").section("Rules").entries()
+    assert sorted(entries) == sorted(rule.value for rule in Rule)
+
+
+def test_every_setting_of_the_agent_has_its_row(tmp_path: Path) -> None:
+    (tmp_path / "agent.json").write_text('{"nonsense": 1}')
+    with pytest.raises(InvalidSettings) as refused:
+        load_settings(tmp_path)
+    known = (refused.value.hint or "").removeprefix("known are ").split(", ")
+    assert sorted(Page.of("reference/agent.md").section("agent.json").entries()) == sorted(known)
+
+
+def test_every_outcome_has_its_row_and_says_whether_it_is_charged() -> None:
+    rows = Page.of("reference/agent.md").section("Outcomes").rows()
+    assert {row[0].strip("`"): row[1] == "yes" for row in rows} == {o.value: o in CHARGED for o in Outcome}
+
+
+def test_exit_codes_stand_in_the_class_that_they_have() -> None:
+    rows = {
+        row[0]: row[1] for row in Page.of("reference/agent.md").section("Exit codes of Windows Installer").rows()
+    }
+    classes = {
+        "success": ExitClass.SUCCESS,
+        "success, reboot needed": ExitClass.SUCCESS_REBOOT_NEEDED,
+        "suspended": ExitClass.SUSPENDED,
+        "wait": ExitClass.WAIT,
+        "fetch again": ExitClass.FETCH_AGAIN,
+    }
+    for name, exit_class in classes.items():
+        installing, _, removing = rows[name].partition("; on removal also ")
+        told = {int(code) for code in re.findall(r"\d+", installing)}
+        assert told == {code for code in range(4000) if classify(Verb.INSTALL, code) is exit_class}, name
+        for code in re.findall(r"\d+", removing):
+            assert classify(Verb.REMOVE, int(code)) is exit_class
+
+
+@pytest.mark.parametrize(
+    "path", [protocol.ENROL, protocol.CHECK_IN, protocol.REPORT, protocol.ARTIFACTS, protocol.LOGS]
+)
+def test_every_endpoint_has_its_row(path: str) -> None:
+    entries = Page.of("reference/protocol.md").section("Endpoints").entries()
+    assert any(re.fullmatch(rf"[A-Z]+ {re.escape(path)}(<\w+>)?", entry) for entry in entries)
+
+
+@pytest.mark.parametrize(
+    "message", [protocol.EnrolRequest, protocol.CheckIn, protocol.CheckInAnswer, protocol.Report]
+)
+def test_every_field_of_a_message_has_its_row(message: Any) -> None:
+    entries = Page.of("reference/protocol.md").section(message.__name__).entries()
+    assert sorted(entries) == sorted(field.name for field in dataclasses.fields(message))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Assignment,
+        Goal,
+        Hold,
+        Release,
+        Artifact,
+        Observation,
+        InstalledProduct,
+        Attempt,
+        ActionResult,
+    ],
+)
+def test_every_field_of_what_a_message_holds_is_told(part: Any) -> None:
+    told = set(re.findall(r"`(\w+)`", Page.of("reference/protocol.md").section("Assignment").text))
+    assert {field.name for field in dataclasses.fields(part)} <= told
+
+
+def test_every_kind_of_step_is_told() -> None:
+    protocol_page = Page.of("reference/protocol.md").text
+    decisions = Page.of("explanation/how-decisions-are-made.md").section("Which step").text
+    for kind in StepKind:
+        assert f"`{kind.value}`" in protocol_page
+        assert f"`{kind.value}`" in decisions
