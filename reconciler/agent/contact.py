@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.agent.connection import ServerUnavailable
@@ -16,6 +17,7 @@ from reconciler.agent.settings import Settings, forget_token
 from reconciler.agent.state import AgentState
 from reconciler.agent.transport import Server, ServerRefused
 from reconciler.kernel.assignment import Assignment
+from reconciler.kernel.attempts import Attempt
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.protocol import CheckIn, EnrolRequest, Report, assignment_digest, hash_key, report_digest
 from reconciler.kernel.wire import WireError
@@ -27,6 +29,17 @@ _BACKOFF_POLLS = 8
 _JITTER = 0.1
 _LONGEST_START_DELAY = 5.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What there is to tell: a look at the machine, and the attempts that had ended before it, unconfirmed so far.
+
+    They belong together: an attempt's success told with an older look would contradict itself.
+    """
+
+    observation: Observation
+    ended: tuple[Attempt, ...] = ()
 
 
 class Contact:
@@ -61,21 +74,20 @@ class Contact:
         if not self._failures:
             self.due_at = min(self.due_at, time.monotonic())
 
-    def has_news(self, observation: Observation) -> bool:
-        """Return whether ``observation`` or an attempt is not confirmed by the server."""
-        digest = report_digest(observation, self._assignment_digest())
-        ended = any(attempt.ended_at is not None for attempt in self._journal.unconfirmed)
-        return ended or digest != self._state.remembered.confirmed_report
+    def has_news(self, findings: Findings) -> bool:
+        """Return whether there is something in ``findings`` that the server has not confirmed."""
+        digest = report_digest(findings.observation, self._assignment_digest())
+        return bool(self._untold(findings)) or digest != self._state.remembered.confirmed_report
 
-    def exchange(self, observation: Observation, busy: str | None) -> None:
+    def exchange(self, findings: Findings, busy: str | None) -> None:
         """Tell the server what it lacks, and take what it has.
 
         Args:
-            observation: the last look at the machine.
+            findings: what there is to tell.
             busy: the package that a step is running for.
         """
         try:
-            self._exchange(observation, busy)
+            self._exchange(findings, busy)
         except (ServerUnavailable, ServerRefused, WireError) as error:
             self._failures += 1
             _log.log(
@@ -98,21 +110,21 @@ class Contact:
         longest = max(poll, min(poll * _BACKOFF_POLLS, LONGEST_BACKOFF))
         return min(poll * 2.0 ** max(min(self._failures, 16) - 1, 0), longest)
 
-    def _exchange(self, observation: Observation, busy: str | None) -> None:
+    def _exchange(self, findings: Findings, busy: str | None) -> None:
         if self._server is None or self._token is not None:
             self._server = self._enrol()
         server = self._server
-        if self.has_news(observation):
-            self._report(server, observation)
+        if self.has_news(findings):
+            self._report(server, findings)
         answer = server.check_in(
             CheckIn(
-                report=report_digest(observation, self._assignment_digest()),
+                report=report_digest(findings.observation, self._assignment_digest()),
                 assignment=self._assignment_digest(),
                 busy=busy,
             )
         )
         if answer.send_report:
-            self._report(server, observation)
+            self._report(server, findings)
         if answer.assignment is not None:
             self._take(answer.assignment)
         else:
@@ -133,12 +145,19 @@ class Contact:
             self._token = None
         return Server(settings.server, settings.ca, settings.host, key)
 
-    def _report(self, server: Server, observation: Observation) -> None:
+    def _report(self, server: Server, findings: Findings) -> None:
         digest = self._assignment_digest()
-        attempts = self._journal.unconfirmed
-        server.report(Report(observation, digest, attempts))
-        self._journal.confirm(tuple(attempt.id for attempt in attempts if attempt.ended_at is not None))
-        self._state.keep_confirmed_report(report_digest(observation, digest))
+        going = self._journal.open_attempt
+        running = (going.attempt,) if going is not None else ()
+        untold = self._untold(findings)
+        server.report(Report(findings.observation, digest, (*untold, *running)))
+        self._journal.confirm(tuple(attempt.id for attempt in untold))
+        self._state.keep_confirmed_report(report_digest(findings.observation, digest))
+
+    def _untold(self, findings: Findings) -> tuple[Attempt, ...]:
+        """Of what had ended at the last look, return what is not confirmed yet: a step lets no new look come."""
+        unconfirmed = {attempt.id for attempt in self._journal.unconfirmed}
+        return tuple(attempt for attempt in findings.ended if attempt.id in unconfirmed)
 
     def _take(self, assignment: Assignment) -> None:
         if assignment.host.upper() != self._settings.host.upper():
@@ -147,7 +166,8 @@ class Contact:
         self._state.keep_assignment(assignment)
 
     def _hand_over_logs(self, server: Server) -> None:
-        waiting = {attempt.id for attempt in self._journal.unconfirmed}
+        going = self._journal.open_attempt
+        waiting = {attempt.id for attempt in self._journal.unconfirmed} | ({going.attempt.id} if going else set())
         for log in sorted(self._logs.glob("*.log")):
             if log.stem in waiting:
                 continue

@@ -70,10 +70,9 @@ class Journal:
 
     @property
     def unconfirmed(self) -> tuple[Attempt, ...]:
-        """The attempts that the server has not confirmed, ended ones first."""
+        """The attempts that have ended and that the server has not confirmed, oldest first."""
         with self._lock:
-            running = (self._open.attempt,) if self._open else ()
-            return (*self._unconfirmed.values(), *running)
+            return tuple(self._unconfirmed.values())
 
     @property
     def tallies(self) -> tuple[Tally, ...]:

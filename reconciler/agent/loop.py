@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reconciler import __version__
 from reconciler.agent.artifacts import ArtifactCache
-from reconciler.agent.contact import Contact
+from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.installer import Installer, Stopping
 from reconciler.agent.journal import Journal
 from reconciler.agent.machine import Machine, MachineError
@@ -57,7 +57,7 @@ class Agent:
         self._installer = Installer(machine, self._journal, data, self._stopping, self._state.keep_reboot_asked)
         artifacts = ArtifactCache(data / "artifacts")
         self._stepper = Stepper(machine, self._journal, artifacts, self._installer, self._contact.files)
-        self._observation = Observation(agent_version=__version__)
+        self._findings = Findings(Observation(agent_version=__version__))
         self._busy: str | None = None
         self._hold_until = 0.0
 
@@ -91,11 +91,11 @@ class Agent:
             looked = self._look()
             if looked and time.monotonic() >= self._hold_until:
                 wall_due = self._begin_work()
-        if looked and self._contact.has_news(self._observation):
+        if looked and self._contact.has_news(self._findings):
             self._contact.hasten()
         if time.monotonic() >= self._contact.due_at:
             before = self._state.remembered.assignment
-            self._contact.exchange(self._observation, self._busy)
+            self._contact.exchange(self._findings, self._busy)
             if self._state.remembered.assignment is not before:
                 self._wake.set()
         due = self._contact.due_at
@@ -105,6 +105,7 @@ class Agent:
 
     def _look(self) -> bool:
         """Look at the machine; return whether that could be done."""
+        ended = self._journal.unconfirmed
         try:
             look = self._machine.look()
         except MachineError as error:
@@ -114,7 +115,7 @@ class Agent:
         wanted = {goal.package: goal.fingerprint for goal in assignment.goals} if assignment else {}
         booted_at = self._state.settle_boot_time(look.booted_at)
         asked = self._state.remembered.reboot_asked
-        self._observation = Observation(
+        observation = Observation(
             products=tuple(sorted(look.products, key=lambda p: (p.product_code, p.context, p.package_code or ""))),
             reboot_pending=(*look.reboot_pending, *((asked,) if asked else ())),
             booted_at=booted_at,
@@ -122,6 +123,7 @@ class Agent:
             agent_version=__version__,
             tallies=tuple(t for t in self._journal.tallies if wanted.get(t.package) == t.goal),
         )
+        self._findings = Findings(observation, ended)
         return True
 
     def _begin_work(self) -> float | None:
@@ -134,7 +136,7 @@ class Agent:
         if assignment is None:
             return None
         try:
-            decision = converge(assignment, self._observation, time.time())
+            decision = converge(assignment, self._findings.observation, time.time())
         except ReconcilerError as error:
             _log.error("the assignment at revision %s cannot be worked from: %s", assignment.revision, error)
             return None

@@ -129,6 +129,7 @@ def _change(goal: Goal, target: Release, family: tuple[InstalledProduct, ...]) -
     not_older = tuple(p for p in family if _fields(p) >= wanted)
     same_code = next((p for p in family if p.product_code == target.product_code), None)
     install = Action(Verb.INSTALL, target.product_code, target.version, target)
+    update = Action(Verb.REINSTALL, target.product_code, target.version, target)
     removed: tuple[InstalledProduct, ...] = ()
     kind: StepKind
     actions: tuple[Action, ...]
@@ -136,22 +137,23 @@ def _change(goal: Goal, target: Release, family: tuple[InstalledProduct, ...]) -
     if not family:
         kind, actions = StepKind.INSTALL, (install,)
     elif same_code is not None and _fields(same_code) <= wanted and all(p is same_code for p in not_older):
-        kind = StepKind.MINOR_UPDATE
-        actions = (Action(Verb.REINSTALL, target.product_code, target.version, target),)
+        kind, actions = StepKind.MINOR_UPDATE, (update,)
     elif not not_older:
         kind, actions = StepKind.MAJOR_UPGRADE, (install,)
     else:
         downgrade = any(_fields(p) > wanted for p in not_older)
         kind = StepKind.ROLL_BACK if downgrade else StepKind.REPLACE
         removed = not_older
-        actions = (*(_remove(goal, p) for p in removed), install)
+        actions = (*(_remove(goal, p) for p in removed), update if same_code in older else install)
 
     putting_back = tuple(
         Action(Verb.INSTALL, p.product_code, p.version, release)
         for p in removed
         if (release := _known(goal, p)) is not None
     )
-    gone = tuple(p.product_code for p in (*older, *not_older) if p.product_code != target.product_code)
+    # Only a first install takes older members of the family away; what an update leaves, the next step removes.
+    taken = (*removed, *older) if install in actions else removed
+    gone = tuple(p.product_code for p in taken if p.product_code != target.product_code)
     from_version = _highest(family).version if family else None
     return Step(kind, goal.package, from_version, target.version, actions, putting_back, gone)
 

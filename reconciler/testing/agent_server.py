@@ -39,6 +39,7 @@ class AgentServer:
         self.cut_artifacts_after: list[int] = []
         self.answer_check_in_with: bytes | None = None
         self.lose_answers = 0
+        self.fail_reports = 0
         self.changed = threading.Condition()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -119,6 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
             check_in = decode(protocol.CheckIn, data)
             owner.check_ins.append(check_in)
             return self._check_in(check_in)
+        if self.path == protocol.REPORT and owner.fail_reports:
+            owner.fail_reports -= 1
+            return 503, b'{"error":"out of order"}'
         if self.path == protocol.REPORT:
             owner.reports.append(decode(protocol.Report, data))
             return 204, b""
@@ -140,10 +144,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         body = self._read()
+        attempt = self.path.removeprefix(protocol.LOGS)
         with self.owner.changed:
-            self.owner.logs[self.path.removeprefix(protocol.LOGS)] = body.decode("utf-8")
+            known = any(attempt == ended.id for ended in self.owner.attempts())
+            if known:
+                self.owner.logs[attempt] = body.decode("utf-8")
             self.owner.changed.notify_all()
-        self._answer(204, b"")
+        self._answer(204 if known else 404, b"")
 
     def do_GET(self) -> None:
         owner = self.owner

@@ -105,7 +105,7 @@ class _Found:
 
     def _lives(self) -> bool:
         try:
-            with self._alive.open("a") as lock:
+            with self._alive.open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True

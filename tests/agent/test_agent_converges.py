@@ -7,8 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.agent.settings import SETTINGS_NAME
-from reconciler.kernel.attempts import Outcome
+from reconciler.agent.contact import Contact, Findings
+from reconciler.agent.journal import Journal
+from reconciler.agent.settings import SETTINGS_NAME, Settings
+from reconciler.agent.state import AgentState
+from reconciler.kernel.attempts import Attempt, Outcome
+from reconciler.kernel.convergence import needed_step
+from reconciler.kernel.observation import Observation
 from reconciler.kernel.protocol import assignment_digest, hash_key, report_digest
 from reconciler.kernel.steps import StepKind, Verb
 from reconciler.testing.sample_packages import STRANGER, guid, installed
@@ -128,6 +133,40 @@ def test_a_report_whose_answer_got_lost_is_sent_again_as_the_same_attempt(server
     server.wait_for(lambda s: s.lose_answers == 0 and s.check_ins[-1].report == _digest_of_last_report(s))
     assert len(server.attempts()) == 1
     assert machine.windows.state().products == (installed(release),)
+
+
+def test_an_attempt_that_ended_after_the_last_look_is_told_with_the_next(server, tmp_path, catalog):
+    """Else the server would be told of a success together with a look that shows none."""
+    (tmp_path / SETTINGS_NAME).write_text("{}")
+    journal = Journal(tmp_path / "journal.jsonl")
+    contact = Contact(Settings(server.url, "HOST7", "token"), tmp_path, AgentState(tmp_path), journal)
+    before = Findings(Observation(), journal.unconfirmed)
+    goal = catalog.goal(catalog.release("1.0.0", 1))
+    attempt = Attempt("ab" * 16, "sample", StepKind.INSTALL, goal.fingerprint, "r1", 1.0)
+    journal.start(attempt, needed_step(goal, ()))
+    journal.end(replace(attempt, ended_at=2.0, outcome=Outcome.SUCCEEDED))
+    contact.exchange(before, None)
+    assert server.attempts() == []
+    after = Findings(Observation(system="after"), journal.unconfirmed)
+    contact.exchange(after, None)
+    reports = len(server.reports)
+    contact.exchange(after, "sample")
+    assert len(server.reports) == reports, "what is confirmed is not told again"
+    assert [a.id for a in server.attempts()] == [attempt.id]
+    assert journal.unconfirmed == ()
+    contact.close()
+
+
+def test_an_attempt_is_told_until_the_server_has_taken_it(server, catalog, start):
+    agent = start()
+    server.wait_for(lambda s: s.reports)
+    agent.stop()
+    server.fail_reports = 3
+    server.assign(catalog.assignment(catalog.release("1.0.0", 1)))
+    start()
+    server.wait_for(ended(1))
+    assert server.fail_reports == 0
+    assert server.attempts()[0].outcome is Outcome.SUCCEEDED
 
 
 def test_the_package_is_told_as_busy_while_its_step_runs(server, machine, catalog, start):

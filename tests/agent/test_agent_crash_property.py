@@ -11,7 +11,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
 from reconciler.agent.artifacts import ArtifactCache
@@ -133,6 +133,8 @@ class Host:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(before={0, 2}, target=1, crashes=[])
+@example(before={2, 3}, target=5, crashes=[])
 @given(
     before=st.sets(st.sampled_from(range(len(VERSIONS))), max_size=3),
     target=st.one_of(st.none(), st.sampled_from(range(len(VERSIONS)))),

@@ -133,6 +133,10 @@ def test_a_failure_found_after_a_restart_is_a_failure_and_is_compensated(server,
     folder.mkdir(parents=True)
     (folder / "claim").write_text("0 gone")
     (folder / "result").write_text("1603\nno")
+    for release in (old, new):  # what the step had fetched before its first run
+        kept = data / "artifacts" / release.artifact.sha256 / release.artifact.file_name
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(catalog.artifacts[release.artifact.sha256])
     server.assign(catalog.assignment(old))
     start()
     server.wait_for(ended(1))

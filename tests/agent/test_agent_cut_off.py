@@ -9,7 +9,7 @@ import time
 import pytest
 
 from reconciler.agent.connection import Connection, ServerUnavailable
-from reconciler.agent.contact import Contact
+from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.journal import Journal
 from reconciler.agent.settings import Settings
 from reconciler.agent.state import AgentState
@@ -86,7 +86,7 @@ def test_tries_to_reach_an_absent_server_grow_rarer_up_to_a_bound(tmp_path, serv
     contact = _contact(tmp_path, Settings(server.url, "HOST7", "t", poll_seconds=10))
     delays = []
     for _ in range(8):
-        contact.exchange(Observation(), None)
+        contact.exchange(Findings(Observation()), None)
         delays.append(contact.due_at - time.monotonic())
         contact.hasten()
         assert contact.due_at - time.monotonic() > 5, "news must not override the backoff"
@@ -139,14 +139,14 @@ def tls_server(certificates):
 
 def test_the_whole_way_works_over_tls_with_the_pinned_authority(tls_server, tmp_path, certificates):
     contact = _contact(tmp_path, Settings(tls_server.url, "HOST7", "token", certificates / "ours.pem"))
-    contact.exchange(Observation(system="x"), None)
+    contact.exchange(Findings(Observation(system="x")), None)
     contact.close()
     assert tls_server.reports[-1].observation.system == "x"
 
 
 def test_another_authority_is_not_trusted_and_gets_no_secret(tls_server, tmp_path, certificates):
     contact = _contact(tmp_path, Settings(tls_server.url, "HOST7", "token", certificates / "theirs.pem"))
-    contact.exchange(Observation(), None)
+    contact.exchange(Findings(Observation()), None)
     assert tls_server.enrolments == []
     with (
         pytest.raises(ServerUnavailable, match="CERTIFICATE_VERIFY_FAILED"),

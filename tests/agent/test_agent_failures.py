@@ -53,6 +53,17 @@ def test_the_log_is_not_sent_before_the_attempt_is_and_only_once(server, machine
     assert list((data / "runs").iterdir()) == []
 
 
+def test_the_log_waits_while_its_attempt_goes_on(server, machine, catalog, start):
+    old, new = catalog.release("1.0.0", 1), catalog.release("2.0.0", 2)
+    machine.windows.put(installed(new))
+    machine.windows.add_fault(Fault(old.product_code, exit_code=1603, message="no"))
+    machine.windows.add_fault(Fault(new.product_code, verb=Verb.INSTALL, seconds=0.8))
+    server.assign(catalog.assignment(old))
+    start()
+    server.wait_for(lambda s: s.logs)
+    assert list(server.logs) == [server.attempts()[0].id]
+
+
 def test_exit_code_0_is_no_proof(server, machine, catalog, start):
     release = catalog.release("1.0.0", 1)
     machine.windows.add_fault(Fault(release.product_code, without_effect=True))
@@ -146,6 +157,18 @@ def test_a_rollback_whose_removal_fails_takes_nothing_away(server, machine, cata
     server.wait_for(ended(1))
     (attempt,) = server.attempts()
     assert (attempt.outcome, len(attempt.actions)) == (Outcome.FAILED, 1)
+    assert machine.windows.state().products == (installed(new),)
+
+
+def test_a_rollback_whose_removal_only_claims_success_goes_no_further(server, machine, catalog, start):
+    old, new = catalog.release("1.0.0", 1), catalog.release("2.0.0", 2)
+    machine.windows.put(installed(new))
+    machine.windows.add_fault(Fault(new.product_code, verb=Verb.REMOVE, without_effect=True))
+    server.assign(catalog.assignment(old))
+    start()
+    server.wait_for(ended(1))
+    (attempt,) = server.attempts()
+    assert (attempt.outcome, len(attempt.actions)) == (Outcome.NOT_CONFIRMED, 1)
     assert machine.windows.state().products == (installed(new),)
 
 

@@ -103,7 +103,8 @@ def test_only_what_the_server_has_confirmed_is_dropped(path):
     end(journal, "b", Outcome.SUCCEEDED)
     journal.start(attempt("c"), STEP)
     journal.confirm(("a",))
-    assert [a.id for a in Journal(path).unconfirmed] == ["b", "c"]
+    assert [a.id for a in Journal(path).unconfirmed] == ["b"]
+    assert Journal(path).open_attempt.attempt.id == "c"
 
 
 def test_the_journal_does_not_grow_without_bound(path):

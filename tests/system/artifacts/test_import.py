@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,24 +14,16 @@ import pytest
 from reconciler.artifacts.msi_file import UnreadableMsi, read_msi
 from reconciler.desired.loading import load_folder
 from reconciler.lab.packages import build, plain_package
-from reconciler.operations.import_release import CannotImport, import_msi
-from reconciler.settings import Settings
-from reconciler.site import Site, open_site
+from reconciler.operations.cataloguing.candidate import CannotImport
+from reconciler.operations.import_release import Imported, ImportRequest, import_releases
+from reconciler.site import Site
 from tests.system.conftest import ExamplePackages
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with open_site(Settings(data=tmp_path / "data")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "environments"
-    made.mkdir()
-    (made / "reconciler.yaml").write_text("version: 1\n")
-    return made
+def import_msi(site: Site, file: Path, package: str, folder: Path) -> Imported:
+    """Import one file, and return what became of it."""
+    (imported,) = import_releases(site, ImportRequest((file,), package), folder).releases
+    return imported
 
 
 def test_identity_is_what_msiinfo_says(example_packages: ExamplePackages) -> None:
@@ -75,10 +66,10 @@ def test_importing_keeps_comments_and_importing_again_changes_nothing(
     catalog = folder / "catalog" / "contoso-agent.yaml"
     catalog.write_text("# ours since 2019\n" + catalog.read_text())
     newer = example_packages.get("contoso-agent", "2.1.0").path
-    assert import_msi(site, newer, "contoso-agent", folder).changed
+    assert import_msi(site, newer, "contoso-agent", folder).added
     text = catalog.read_text()
     assert text.startswith("# ours since 2019\n")
-    assert not import_msi(site, newer, "contoso-agent", folder).changed
+    assert not import_msi(site, newer, "contoso-agent", folder).added
     assert catalog.read_text() == text
 
 
@@ -130,23 +121,23 @@ def test_damaged_msis_never_raise_anything_else(example_packages: ExamplePackage
 
 def test_the_command_says_what_it_read(folder: Path, example_packages: ExamplePackages, tmp_path: Path) -> None:
     built = example_packages.get("contoso-agent", "2.1.0")
+    words = ("import", str(built.path), "--package", "contoso-agent", "--environments", str(folder))
     done = subprocess.run(
         [
-            *(
-                sys.executable,
-                "-m",
-                "reconciler.cli.main",
-                "import",
-                str(built.path),
-                "--package",
-                "contoso-agent",
-            ),
-            *("--environments", str(folder), "--data", str(tmp_path / "data"), "--format", "json"),
+            sys.executable,
+            "-m",
+            "reconciler.cli.main",
+            *words,
+            "--data",
+            str(tmp_path / "data"),
+            "--format",
+            "json",
         ],
         capture_output=True,
         text=True,
         check=True,
     )
-    shown = json.loads(done.stdout)
+    (shown,) = json.loads(done.stdout)["releases"]
     assert shown["identity"]["product_code"] == built.source.product_code
-    assert shown["changed"] is True
+    assert shown["identity"]["architecture"] == "x64"
+    assert shown["added"] is True
