@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import fcntl
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import structlog
 import uvicorn
@@ -25,8 +28,9 @@ from reconciler.engine.watchers import RepositoryWatcher
 from reconciler.hosts.inbox import Inbox
 from reconciler.hosts.roster import Roster
 from reconciler.hosts.tls import server_identity
+from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.desired import mirror_of, repository_address, state_at
-from reconciler.operations.fleet import assign, known_host
+from reconciler.operations.fleet import assign_all, known_host
 from reconciler.operations.follow import follow
 from reconciler.operations.standing import record_standing
 from reconciler.site import Site
@@ -44,6 +48,12 @@ KEEP_ALIVE_SECONDS = 240
 _log = structlog.get_logger("reconciler.daemon")
 
 
+class AlreadyRunning(ReconcilerError):
+    """Another daemon runs on the same installation."""
+
+    reference = "already-running"
+
+
 class Daemon:
     """One running server: what it holds in memory, and the handlers that keep it true."""
 
@@ -51,6 +61,7 @@ class Daemon:
         """Prepare to serve an installation.
 
         Raises:
+            AlreadyRunning: another daemon runs on it.
             NothingInForce: no repository is known.
             RepositoryError: the mirror cannot be opened.
         """
@@ -60,18 +71,21 @@ class Daemon:
         site.revisions.set_fact("branch", site.settings.branch)
         site.revisions.set_fact("root", site.settings.root)
         self._mirror = mirror_of(site)
+        self._lock = _only_one(site.settings.data)
         self._roster = Roster(site.hosts.all())
         self._desired = self._last_in_force(self._mirror)
         if self._desired is not None:
-            assign(site, self._roster, self._desired, self._roster.members())
+            assign_all(site, self._roster, self._desired)
         self.registry = Registry()
         self.registry.on_revision(self._on_revision)
+        self.registry.on_assignment(self._on_assignment)
         self.registry.on_report(self._on_host)
         self.registry.on_silence(self._on_host)
         self.registry.on_timer("repository", site.settings.fetch_seconds)(self._on_repository_due)
         self.registry.on_timer("seen", FLUSH_SECONDS)(self._on_flush)
         self.registry.on_timer("silence", SILENCE_SECONDS)(self._on_silence_check)
         self._queue: KeyedQueue | None = None
+        self._assigning = threading.Lock()
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until a signal ends the process or the task is cancelled.
@@ -124,10 +138,8 @@ class Daemon:
         self._hint(Key(Cause.REPORT, host))
 
     def enrolled(self, host: str) -> None:
-        """Give a new host its assignment, and have its standing looked at."""
-        member = self._roster.find(host)
-        if member is not None and self._desired is not None:
-            assign(self._site, self._roster, self._desired, [member])
+        """Have a new host given its assignment, and its standing looked at."""
+        self._hint(Key(Cause.ASSIGNMENT))
         self._hint(Key(Cause.REPORT, host))
 
     def spoke_again(self, host: str) -> None:
@@ -142,7 +154,8 @@ class Daemon:
 
     def _on_revision(self, _key: Key) -> None:
         try:
-            followed = follow(self._site, self._mirror)
+            held = self._desired.revision if self._desired is not None else None
+            followed = follow(self._site, self._mirror, held)
         except FetchError as error:
             self._site.revisions.set_fact("fetchTrouble", str(error))
             raise TemporaryError(
@@ -153,23 +166,29 @@ class Daemon:
             raise PermanentError(error.what, where=error.where, hint=error.hint) from error
         self._site.revisions.set_fact("fetchTrouble", "")
         record = followed.record
-        if record is None:
-            return
-        if record.verdict is Verdict.INVALID:
+        if record is not None and record.verdict is Verdict.INVALID:
             _log.error("revision does not validate", revision=followed.head, findings=len(record.findings))
         if followed.state is None:
             return
-        _log.info("revision in force", revision=followed.head, subject=record.subject, rewritten=record.rewritten)
+        _log.info("revision in force", revision=followed.state.revision)
         self._desired = followed.state
-        assign(self._site, self._roster, followed.state, self._roster.members())
+        self._on_assignment(Key(Cause.ASSIGNMENT))
         for member in self._roster.members():
             self._hint_from_thread(Key(Cause.REPORT, member.name))
+
+    def _on_assignment(self, _key: Key) -> None:
+        """Give every host what it should have. One at a time: what is counted must not change meanwhile."""
+        with self._assigning:
+            if self._desired is not None:
+                assign_all(self._site, self._roster, self._desired)
 
     def _on_host(self, key: Key) -> None:
         member = self._roster.find(key.subject)
         record = self._site.hosts.find(key.subject)
         if member is None or record is None:
             return
+        if any(goal.target is None for goal in member.goals):
+            self._hint_from_thread(Key(Cause.ASSIGNMENT))
         for change in record_standing(self._site, known_host(member, record)):
             _log.info(
                 "standing",
@@ -205,8 +224,15 @@ class Daemon:
             self._queue.add_threadsafe(key)
 
     def _last_in_force(self, mirror: GitRepository) -> DesiredState | None:
+        """Return the state in force; ``None`` where the mirror lacks it, until a fetch has brought it back."""
         commit = self._site.revisions.in_force()
-        return state_at(self._site, mirror, commit) if commit is not None else None
+        if commit is None:
+            return None
+        try:
+            return state_at(self._site, mirror, commit)
+        except RepositoryError as error:
+            _log.warning("the mirror lacks the revision in force; it is fetched again", error=str(error))
+            return None
 
     def _server(self) -> uvicorn.Server:
         settings = self._site.settings
@@ -234,6 +260,21 @@ class Daemon:
         watcher = RepositoryWatcher(folder, lambda: self._hint_from_thread(Key(Cause.REVISION)))
         watcher.start()
         return watcher
+
+
+def _only_one(data: Path) -> IO[bytes]:
+    """Take the installation for this process; the lock goes when the process does, however it ends."""
+    lock = (data / "daemon.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise AlreadyRunning(
+            "another daemon runs on this installation",
+            where=str(data),
+            hint="end it first, or give another --data",
+        ) from error
+    return lock
 
 
 def _git_directory(path: Path) -> Path | None:

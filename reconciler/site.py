@@ -51,6 +51,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
         StoreError: the database cannot be used.
     """
     data = settings.data
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(data / _DATABASE)
     try:
         revisions = RevisionStore(database)

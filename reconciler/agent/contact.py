@@ -19,7 +19,7 @@ from reconciler.agent.transport import Server, ServerRefused
 from reconciler.kernel.assignment import Assignment
 from reconciler.kernel.attempts import Attempt
 from reconciler.kernel.observation import Observation
-from reconciler.kernel.protocol import CheckIn, EnrolRequest, Report, assignment_digest, hash_key, report_digest
+from reconciler.kernel.protocol import CheckIn, EnrolRequest, Report, hash_key, report_digest
 from reconciler.kernel.wire import WireError
 
 LONGEST_BACKOFF = 300.0
@@ -107,6 +107,8 @@ class Contact:
 
     def _interval(self) -> float:
         poll = self._settings.poll_seconds
+        if self._state.remembered.assignment is None and not self._failures:
+            poll = min(poll, _LONGEST_START_DELAY)
         longest = max(poll, min(poll * _BACKOFF_POLLS, LONGEST_BACKOFF))
         return min(poll * 2.0 ** max(min(self._failures, 16) - 1, 0), longest)
 
@@ -126,7 +128,7 @@ class Contact:
         if answer.send_report:
             self._report(server, findings)
         if answer.assignment is not None:
-            self._take(answer.assignment)
+            self._take(answer.assignment, answer.assignment_digest)
         else:
             self._hand_over_logs(server)
 
@@ -150,20 +152,23 @@ class Contact:
         going = self._journal.open_attempt
         running = (going.attempt,) if going is not None else ()
         untold = self._untold(findings)
-        server.report(Report(findings.observation, digest, (*untold, *running)))
+        own = report_digest(findings.observation, digest)
+        server.report(Report(findings.observation, digest, (*untold, *running), own))
         self._journal.confirm(tuple(attempt.id for attempt in untold))
-        self._state.keep_confirmed_report(report_digest(findings.observation, digest))
+        self._state.keep_confirmed_report(own)
 
     def _untold(self, findings: Findings) -> tuple[Attempt, ...]:
         """Of what had ended at the last look, return what is not confirmed yet: a step lets no new look come."""
         unconfirmed = {attempt.id for attempt in self._journal.unconfirmed}
         return tuple(attempt for attempt in findings.ended if attempt.id in unconfirmed)
 
-    def _take(self, assignment: Assignment) -> None:
+    def _take(self, assignment: Assignment, digest: str) -> None:
+        if not digest:
+            raise WireError("the server sent an assignment without its digest", where=self._settings.server)
         if assignment.host.upper() != self._settings.host.upper():
             raise WireError(f"the server sent the assignment of {assignment.host!r}", where=self._settings.server)
         _log.info("assignment at revision %s: %d packages", assignment.revision, len(assignment.goals))
-        self._state.keep_assignment(assignment)
+        self._state.keep_assignment(assignment, digest)
 
     def _hand_over_logs(self, server: Server) -> None:
         going = self._journal.open_attempt
@@ -178,5 +183,4 @@ class Contact:
             log.unlink()
 
     def _assignment_digest(self) -> str:
-        assignment = self._state.remembered.assignment
-        return assignment_digest(assignment) if assignment is not None else ""
+        return self._state.remembered.assignment_digest

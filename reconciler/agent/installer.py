@@ -45,7 +45,8 @@ class Installer:
         journal: where they are recorded.
         folder: where each has its own folder while it matters.
         stopping: set when the agent is being stopped.
-        reboot_asked: told, before anything else is, that an installer asked for a reboot, and for what.
+        reboot_asked: told, before anything else is, that an installer asked for a reboot: for which package, and in
+            what words to say so.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Installer:
         journal: Journal,
         folder: Path,
         stopping: threading.Event,
-        reboot_asked: Callable[[str], None],
+        reboot_asked: Callable[[str, str], None],
     ) -> None:
         self._machine = machine
         self._journal = journal
@@ -65,13 +66,16 @@ class Installer:
         if journal.open_attempt is None:
             self.clear()
 
-    def run(self, going: OpenAttempt, action: Action, file: Path | None) -> ActionResult:
+    def run(
+        self, going: OpenAttempt, action: Action, file: Path | None, transforms: tuple[Path, ...] = ()
+    ) -> ActionResult:
         """Run the installer once and wait for it.
 
         Args:
             going: the attempt that it belongs to.
             action: what to do.
             file: the MSI; ``None`` for a removal.
+            transforms: the transforms to install it with.
 
         Raises:
             MachineError: it could not be started.
@@ -80,7 +84,7 @@ class Installer:
         if self._stopping.is_set():
             raise Stopping
         name = f"{going.attempt.id}-{uuid.uuid4().hex[:8]}"  # a folder that a crash left may not be met again
-        run = Run(action, file, self._runs / name)
+        run = Run(action, file, self._runs / name, transforms)
         run.folder.mkdir(parents=True)
         self._journal.run(name, action)
         in_time = self._wait(self._machine.start(run))
@@ -143,9 +147,12 @@ class Installer:
             message = message or telling_line(text)
             self._keep_log(going.attempt.id, text)
         if kind in _REBOOT_CLASSES:
-            self._reboot_asked(f"{going.attempt.package} {action.version} returned {code}")
+            package = going.attempt.package
+            self._reboot_asked(package, f"{package} {action.version} returned {code}")
         name = str(run.file) if run.file else _file_name(action)
-        result = ActionResult(action.verb, command_line(action, name, str(run.log)), code, message)
+        result = ActionResult(
+            action.verb, command_line(action, name, str(run.log), run.transform_names), code, message
+        )
         self._journal.ran(result)
         return result
 

@@ -120,6 +120,7 @@ class Agent:
             reboot_pending=(*look.reboot_pending, *((asked,) if asked else ())),
             booted_at=booted_at,
             system=look.system,
+            reboot_asked_by=self._state.remembered.reboot_asked_by,
             agent_version=__version__,
             tallies=tuple(t for t in self._journal.tallies if wanted.get(t.package) == t.goal),
         )

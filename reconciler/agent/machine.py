@@ -36,12 +36,18 @@ class Look:
 class Run:
     """One installer run: what to do, with which file, and the run's own folder (see `run_folder`).
 
-    ``file`` is ``None`` for a removal, which goes by product code.
+    ``file`` is ``None`` for a removal, which goes by product code. ``transforms`` are applied in this order.
     """
 
     action: Action
     file: Path | None
     folder: Path
+    transforms: tuple[Path, ...] = ()
+
+    @property
+    def transform_names(self) -> tuple[str, ...]:
+        """The transforms as the installer is given them: full paths, since it must find them again later."""
+        return tuple(str(transform) for transform in self.transforms)
 
     @property
     def log(self) -> Path:

@@ -14,7 +14,7 @@ from reconciler.kernel.errors import ReconcilerError
 
 SETTINGS_NAME = "agent.json"
 
-_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
 _KNOWN = {"server", "host", "token", "ca", "pollSeconds"}
 _LOOPBACK = {"localhost", "::1"}
 

@@ -26,13 +26,17 @@ class Remembered:
     """What outlives a restart.
 
     ``confirmed_report`` is the digest of the last report that the server has. ``booted_at`` is the boot time as
-    first seen. ``reboot_asked`` says for what an installer asked for a reboot since then, empty where none did.
+    first seen. ``reboot_asked`` says for what an installer asked for a reboot since then, and
+    ``reboot_asked_by`` for which package; they are empty where none did. ``assignment_digest`` is what the
+    server called the assignment by.
     """
 
     assignment: Assignment | None = None
+    assignment_digest: str = ""
     confirmed_report: str = ""
     booted_at: int = 0
     reboot_asked: str = ""
+    reboot_asked_by: str = ""
 
 
 class AgentState:
@@ -63,17 +67,17 @@ class AgentState:
             write_atomically(self._key_path, key)
         return key
 
-    def keep_assignment(self, assignment: Assignment) -> None:
-        """Remember the assignment to work from."""
-        self._keep(replace(self._remembered, assignment=assignment))
+    def keep_assignment(self, assignment: Assignment, digest: str) -> None:
+        """Remember the assignment to work from, and the digest that the server gave with it."""
+        self._keep(replace(self._remembered, assignment=assignment, assignment_digest=digest))
 
     def keep_confirmed_report(self, digest: str) -> None:
         """Remember the digest of the report that the server has."""
         self._keep(replace(self._remembered, confirmed_report=digest))
 
-    def keep_reboot_asked(self, asked_for: str) -> None:
-        """Remember that an installer asked for a reboot."""
-        self._keep(replace(self._remembered, reboot_asked=asked_for))
+    def keep_reboot_asked(self, package: str, asked_for: str) -> None:
+        """Remember that an installer asked for a reboot, for which package, and in what words to say so."""
+        self._keep(replace(self._remembered, reboot_asked=asked_for, reboot_asked_by=package))
 
     def settle_boot_time(self, seen: int) -> int:
         """Return the boot time to report: steady while the machine runs, although the clock is being set.
@@ -81,7 +85,7 @@ class AgentState:
         A boot after the one remembered answers what an installer had asked for.
         """
         if abs(seen - self._remembered.booted_at) > _BOOT_TOLERANCE:
-            self._keep(replace(self._remembered, booted_at=seen, reboot_asked=""))
+            self._keep(replace(self._remembered, booted_at=seen, reboot_asked="", reboot_asked_by=""))
         return self._remembered.booted_at
 
     def _keep(self, remembered: Remembered) -> None:

@@ -162,13 +162,14 @@ class Stepper:
     def _run(self, going: OpenAttempt, action: Action, files: Files) -> ActionResult:
         """Run one action; where the installer cannot use its file, fetch that once more and run again."""
         release = action.release if action.verb is not Verb.REMOVE else None
-        file = files[release.artifact.sha256] if release is not None else None
-        result = self._installer.run(going, action, file)
-        if release is None or classify(action.verb, result.exit_code) is not ExitClass.FETCH_AGAIN:
+        if release is None:
+            return self._installer.run(going, action, None)
+        result = self._installer.run(going, action, *_files_of(release, files))
+        if classify(action.verb, result.exit_code) is not ExitClass.FETCH_AGAIN:
             return result
-        self._artifacts.forget(release.artifact)
-        file = self._fetch_all((release,))[release.artifact.sha256]
-        return self._installer.run(going, action, file)
+        for artifact in release.artifacts:
+            self._artifacts.forget(artifact)
+        return self._installer.run(going, action, *_files_of(release, self._fetch_all((release,))))
 
     def _fetch(self, step: Step) -> Files:
         """Have every file on the host before the first run, those for putting back included."""
@@ -177,9 +178,15 @@ class Stepper:
     def _fetch_all(self, releases: tuple[Release, ...]) -> Files:
         server = self._files()
         try:
-            return {r.artifact.sha256: self._artifacts.fetch(r.artifact, server) for r in releases}
+            artifacts = [artifact for release in releases for artifact in release.artifacts]
+            return {artifact.sha256: self._artifacts.fetch(artifact, server) for artifact in artifacts}
         finally:
             server.close()
+
+
+def _files_of(release: Release, files: Files) -> tuple[Path, tuple[Path, ...]]:
+    """Return where a release's MSI lies, and its transforms."""
+    return files[release.artifact.sha256], tuple(files[transform.sha256] for transform in release.transforms)
 
 
 def describe(result: ActionResult) -> str:

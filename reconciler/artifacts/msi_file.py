@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import mmap
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pymsi.package import Package
+from pymsi.summary import Summary
 
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.identity import InvalidIdentity, normalise_guid, three_fields
@@ -24,7 +27,8 @@ class MsiIdentity:
     """What tells an MSI apart.
 
     ``upgrade_code`` is ``None`` in the rare package without one: it can be installed but never upgraded.
-    ``architecture`` is the platform of the summary's Template (``x64``, ``Intel``, ``Arm64``).
+    ``architecture`` is ``x64``, ``x86`` or ``arm64``. ``saved_at`` is when the file was built, in seconds since
+    the epoch, by its summary; ``None`` where that does not say.
     """
 
     product_name: str
@@ -34,6 +38,7 @@ class MsiIdentity:
     upgrade_code: str | None
     manufacturer: str
     architecture: str
+    saved_at: float | None = None
 
 
 def read_msi(file: Path) -> MsiIdentity:
@@ -43,19 +48,19 @@ def read_msi(file: Path) -> MsiIdentity:
         file: the MSI.
 
     Raises:
-        UnreadableMsi: the file cannot be read, is not an MSI, or lacks a ProductCode, PackageCode or version
-            that Windows Installer would accept.
+        UnreadableMsi: the file cannot be read, is not an MSI, lacks a ProductCode, PackageCode or version
+            that Windows Installer would accept, or is for a platform that Windows no longer runs on.
 
-    Source: learn.microsoft.com/windows/win32/msi/property-table and …/msi/revision-number-summary
+    Source: learn.microsoft.com/windows/win32/msi/property-table, …/msi/revision-number-summary and
+    …/msi/template-summary
     """
     try:
         with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            properties, revision, template = _read(content)
-    except OSError as error:
-        raise UnreadableMsi(
-            f"the file cannot be read: {error.strerror or error}", where=str(file), hint="check the path"
-        ) from error
+            properties, summary = _read(content)
     except Exception as error:  # the reader raises nine kinds of exception on files that are not MSIs
+        if isinstance(error, OSError) and error.errno is not None:
+            what = f"the file cannot be read: {error.strerror}"
+            raise UnreadableMsi(what, where=str(file), hint="check the path") from error
         raise UnreadableMsi(
             "this is not a Windows Installer package",
             where=str(file),
@@ -69,10 +74,11 @@ def read_msi(file: Path) -> MsiIdentity:
             product_name=properties.get("ProductName", ""),
             version=version,
             product_code=normalise_guid(properties["ProductCode"]),
-            package_code=normalise_guid(revision),
+            package_code=normalise_guid(summary.properties.get(_REVISION_NUMBER) or ""),
             upgrade_code=normalise_guid(upgrade_code) if upgrade_code else None,
             manufacturer=properties.get("Manufacturer", ""),
-            architecture=template.split(";")[0].strip(),
+            architecture=_architecture(summary.properties.get(_TEMPLATE) or "", file),
+            saved_at=_saved_at(summary),
         )
     except KeyError as error:
         raise UnreadableMsi(f"the package lacks the property {error.args[0]}", where=str(file)) from error
@@ -80,14 +86,40 @@ def read_msi(file: Path) -> MsiIdentity:
         raise UnreadableMsi(error.what, where=str(file), hint=error.hint) from error
 
 
-def _read(content: mmap.mmap) -> tuple[dict[str, str], str, str]:
+def _read(content: mmap.mmap) -> tuple[dict[str, str], Summary]:
     with Package(content, strict=False) as package:
         table = package.get("Property")
         rows: list[dict[str, Any]] = list(table) if table is not None else []
-        properties = {str(row["Property"]): str(row["Value"]) for row in rows}
-        summary = package.summary
-        return properties, summary.uuid() or "", summary.properties.get(_TEMPLATE) or ""
+        return {str(row["Property"]): str(row["Value"]) for row in rows}, package.summary
+
+
+def _architecture(template: str, file: Path) -> str:
+    platform = re.split("[;,]", template, maxsplit=1)[0].strip().lower()
+    if platform not in _ARCHITECTURES:
+        raise UnreadableMsi(
+            f"the package is for {platform}, which is none of x86, x64 and Arm64",
+            where=str(file),
+            hint="ask its vendor for one that is",
+        )
+    return _ARCHITECTURES[platform]
+
+
+def _saved_at(summary: Summary) -> float | None:
+    for identifier in (_LAST_SAVED, _CREATED):
+        moment = summary.properties.get(identifier)
+        if isinstance(moment, datetime.datetime):
+            return moment.timestamp()
+    return None
 
 
 _TEMPLATE = 7
 """PID_TEMPLATE: platform and languages."""
+
+_REVISION_NUMBER = 9
+"""PID_REVNUMBER: of a package, its PackageCode."""
+
+_CREATED = 12
+_LAST_SAVED = 13
+
+_ARCHITECTURES = {"": "x86", "intel": "x86", "x64": "x64", "amd64": "x64", "arm64": "arm64"}
+"""By the platform of the Template; an empty one stands for Intel."""

@@ -21,6 +21,24 @@ class ArtifactError(ReconcilerError):
     reference = "artifact"
 
 
+def describe(file: Path) -> Artifact:
+    """Return what a file is known by, without keeping it.
+
+    Raises:
+        ArtifactError: the file cannot be read.
+    """
+    hasher = hashlib.sha256()
+    try:
+        with file.open("rb") as source:
+            while chunk := source.read(_CHUNK):
+                hasher.update(chunk)
+            return Artifact(hasher.hexdigest(), source.tell(), file.name)
+    except OSError as error:
+        raise ArtifactError(
+            f"the file cannot be read: {error.strerror or error}", where=str(file), hint="check the path"
+        ) from error
+
+
 class ArtifactStore:
     """A folder of artifacts. Everything that was ever deployed stays, for rollbacks and source repairs."""
 

@@ -1,4 +1,4 @@
-"""Commands on the desired state: validate, import, schema."""
+"""Commands on the desired state: validate, schema."""
 
 from __future__ import annotations
 
@@ -7,20 +7,12 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import (
-    DataOption,
-    Format,
-    FormatOption,
-    settings_from,
-)
+from reconciler.cli.options import Format, FormatOption
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command("validate", epilog="Example: `reconciler validate environments`")(validate)
-    app.command("import", epilog="Example: `reconciler import agent-2.1.0.msi --package contoso-agent`")(
-        import_release
-    )
     app.command("schema", epilog="Example: `reconciler schema schemas --check`")(schema)
 
 
@@ -50,34 +42,6 @@ def validate(
             f"{len(state.packages)} packages"
         )
     raise typer.Exit(0 if loaded.state is not None else 1)
-
-
-def import_release(
-    file: Annotated[Path, typer.Argument(help="The MSI.", exists=True, dir_okay=False)],
-    package: Annotated[str, typer.Option("--package", help="The package that it is a release of.")],
-    folder: Annotated[
-        Path, typer.Option("--environments", help="The folder of the desired state, in a working tree.")
-    ] = Path("environments"),
-    data: DataOption = None,
-    form: FormatOption = Format.TEXT,
-) -> None:
-    """Keep an MSI as an artifact and add its release to the catalog, by what the MSI says of itself."""
-    from reconciler.cli.output import print_json, print_line
-    from reconciler.operations.import_release import import_msi
-    from reconciler.site import open_site
-
-    with open_site(settings_from(data=data)) as site:
-        imported = import_msi(site, file, package, folder)
-    if form is Format.JSON:
-        print_json(imported)
-    else:
-        identity = imported.identity
-        print_line(f"{identity.product_name} {identity.version} ({identity.architecture})")
-        print_line(f"  ProductCode {identity.product_code}, PackageCode {identity.package_code}")
-        print_line(f"  sha256 {imported.artifact.sha256}, {imported.artifact.size} bytes")
-        print_line(
-            f"added to {imported.catalog_file}" if imported.changed else f"{imported.catalog_file} has it already"
-        )
 
 
 def schema(

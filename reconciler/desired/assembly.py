@@ -3,38 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
-from reconciler.desired.manifests import PackageManifest, ReleaseManifest
-from reconciler.desired.model import ABSENT, ABSENT_TEXT, DesiredState, Environment, Host, Package, Wanted
-from reconciler.desired.references import Manifests
+from reconciler.desired.collection import Manifests
+from reconciler.desired.environment_rules import links_of
+from reconciler.desired.fields import end_of_hold, share_of
+from reconciler.desired.layout import Place, tenant_of
+from reconciler.desired.manifests import (
+    ArtifactManifest,
+    EnvironmentManifest,
+    HoldManifest,
+    HostManifest,
+    PackageManifest,
+    ReleaseManifest,
+    TransformManifest,
+)
+from reconciler.desired.model import (
+    ABSENT,
+    ABSENT_TEXT,
+    Architecture,
+    DesiredState,
+    Environment,
+    Host,
+    Override,
+    Package,
+    ReleaseDetails,
+    Tenant,
+    Wanted,
+)
+from reconciler.kernel.assignment import Hold
 from reconciler.kernel.releases import Artifact, Release
 
 
-def assemble(manifests: Manifests, revision: str) -> DesiredState:
+def assemble(
+    manifests: Manifests,
+    revision: str,
+    packages: Mapping[str, Package] | None = None,
+    hosts: Mapping[str, Host] | None = None,
+) -> DesiredState:
     """Return the desired state that valid files describe, everything in the order of names.
 
     Args:
-        manifests: the files, each with its manifest.
+        manifests: the files, all of them valid.
         revision: the id of the commit they come from.
+        packages: what the catalog files come to, where that is known.
+        hosts: the hosts by name and in its order, where that is known.
     """
-    packages = {
+    packages = packages or {
         name: _package(name, file.manifest)
         for name, file in sorted(manifests.packages.items())
         if file.manifest is not None
     }
+    promotions = links_of(manifests, "promotesFrom", "promotes_from")
+    inheritance = links_of(manifests, "inherits", "inherits")
     environments = {
-        name: Environment(name, file.manifest.promotes_from, _wanted(file.manifest.packages))
+        name: _environment(name, file.manifest, promotions.get(name), inheritance.get(name))
         for name, file in sorted(manifests.environments.items())
         if file.manifest is not None
     }
-    hosts = {
-        file.place.name: Host(
-            file.place.name, file.place.environment, file.manifest.labels, _wanted(file.manifest.packages)
-        )
-        for file in sorted(manifests.hosts, key=lambda file: file.place.name)
+    tenants = {
+        name: Tenant(name, file.manifest.title or "", tuple(file.manifest.owners))
+        for name, file in sorted(manifests.tenants.items())
         if file.manifest is not None
     }
-    return DesiredState(revision, packages, environments, hosts)
+    settings = manifests.settings.manifest if manifests.settings is not None else None
+    assert settings is not None
+    return DesiredState(
+        revision,
+        packages,
+        environments,
+        hosts or {host.name: host for host in sorted(manifests.all_hosts(), key=attrgetter("name"))},
+        tenants,
+        {name: tuple(members) for name, members in sorted(settings.groups.items())},
+        share_of(settings.removals.share),
+    )
+
+
+def host_of(place: Place, manifest: HostManifest) -> Host:
+    """Return the host that a valid file describes.
+
+    Args:
+        place: where the file lies.
+        manifest: what it says.
+    """
+    return Host(place.name, place.environment, manifest.labels, _wanted(manifest.packages), _hold(manifest.hold))
 
 
 def _wanted(versions: Mapping[str, str]) -> Mapping[str, Wanted]:
@@ -43,16 +95,62 @@ def _wanted(versions: Mapping[str, str]) -> Mapping[str, Wanted]:
     return {package: ABSENT if version == ABSENT_TEXT else version for package, version in versions.items()}
 
 
+def _hold(manifest: HoldManifest | None) -> Hold | None:
+    if manifest is None:
+        return None
+    return Hold(manifest.reason, end_of_hold(manifest.until) if manifest.until is not None else None)
+
+
+def _environment(
+    name: str, manifest: EnvironmentManifest, promotes_from: str | None, inherits: str | None
+) -> Environment:
+    return Environment(
+        name,
+        promotes_from,
+        _wanted(manifest.packages),
+        inherits,
+        tuple(Override(override.hosts, _wanted(override.packages)) for override in manifest.overrides),
+        tuple(manifest.owners),
+        manifest.prune,
+        tuple(manifest.confirm),
+        _hold(manifest.hold),
+        tenant_of(name),
+    )
+
+
 def _package(name: str, manifest: PackageManifest) -> Package:
-    return Package(name, manifest.upgrade_code, tuple(_release(release) for release in manifest.releases))
+    return Package(
+        name,
+        manifest.upgrade_code,
+        tuple(_release(release) for release in manifest.releases),
+        manifest.title or "",
+        tuple(manifest.owners),
+        {release.version: _details(release) for release in manifest.releases},
+    )
 
 
 def _release(manifest: ReleaseManifest) -> Release:
-    artifact = manifest.artifact
     return Release(
         version=manifest.version,
         product_code=manifest.product_code,
         package_code=manifest.package_code,
-        artifact=Artifact(artifact.sha256, artifact.size, artifact.file),
+        artifact=_artifact(manifest.artifact),
         properties=tuple(manifest.properties.items()),
+        transforms=tuple(_artifact(transform) for transform in manifest.transforms),
+        reboot_expected=manifest.expects_reboot,
     )
+
+
+def _details(manifest: ReleaseManifest) -> ReleaseDetails:
+    return ReleaseDetails(
+        Architecture(manifest.architecture) if manifest.architecture is not None else None,
+        manifest.artifact.signer or "",
+        tuple(manifest.artifact.sources),
+        tuple(tuple(transform.sources) for transform in manifest.transforms),
+        manifest.issue or "",
+        manifest.notes or "",
+    )
+
+
+def _artifact(manifest: ArtifactManifest | TransformManifest) -> Artifact:
+    return Artifact(manifest.sha256, manifest.size, manifest.file)

@@ -1,7 +1,8 @@
 """Checks the catalog as a whole: by its codes, each product, file and release must be told apart. Pure.
 
 Releases alike in the three fields that Windows compares are allowed, and so are several with one ProductCode
-(minor updates), as long as their PackageCodes differ: a host recognises each of them.
+(minor updates), as long as their PackageCodes differ: a host recognises each of them. Of the first a person is
+warned, as going from one to the other takes a removal.
 
 Source: learn.microsoft.com/windows/win32/msi/package-codes ("nonidentical .msi files should not have the same
 package code") and …/msi/productcode
@@ -11,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from reconciler.desired.collection import ManifestFile
 from reconciler.desired.findings import Location, Problem, Rule
 from reconciler.desired.manifests import PackageManifest, ReleaseManifest
-from reconciler.desired.references import ManifestFile
+from reconciler.kernel.identity import three_fields
 from reconciler.kernel.installer_command import InvalidProperty, check_property
 
 
 def check_catalog(packages: Mapping[str, ManifestFile[PackageManifest]]) -> Iterator[Problem]:
     """Yield what is wrong within the catalog, other than within one value."""
-    files = [file for file in packages.values() if file.manifest is not None]
+    files = [file for _, file in sorted(packages.items()) if file.manifest is not None]
     yield from _upgrade_codes(files)
     yield from _versions(files)
     yield from _product_codes(files)
@@ -38,6 +40,11 @@ def check_catalog(packages: Mapping[str, ManifestFile[PackageManifest]]) -> Iter
         "one file is one release: check which of the two it is with reconciler import",
     )
     yield from _properties(files)
+    for file in files:
+        assert file.manifest is not None
+        yield from _transforms(file.path, file.manifest.releases)
+        yield from _alike(file.path, file.manifest.releases)
+        yield from _order(file.path, file.manifest.releases)
 
 
 def _releases(
@@ -107,3 +114,44 @@ def _properties(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]
                 location: Location = ("releases", index, "properties", name)
                 hint = error.hint or ""
                 yield Problem(file.path, Rule.INVALID_PROPERTY, error.what, hint, location, on_key=True)
+
+
+def _transforms(path: str, releases: list[ReleaseManifest]) -> Iterator[Problem]:
+    for index, release in enumerate(releases):
+        names = [transform.file.lower() for transform in release.transforms]
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                message = f"another transform of this release is called {name} as well"
+                location: Location = ("releases", index, "transforms", position, "file")
+                yield Problem(
+                    path, Rule.DUPLICATE_TRANSFORM, message, "they lie in one folder: rename one", location
+                )
+
+
+def _alike(path: str, releases: list[ReleaseManifest]) -> Iterator[Problem]:
+    first: dict[tuple[int, int, int], str] = {}
+    for index, release in enumerate(releases):
+        other = first.setdefault(three_fields(release.version), release.version)
+        if other != release.version:
+            message = f"to Windows {release.version} and {other} are one version: it compares three fields"
+            hint = "give the next build a higher third field, so that it can be installed over the one before"
+            yield Problem(path, Rule.ALIKE_VERSIONS, message, hint, ("releases", index, "version"))
+
+
+def _order(path: str, releases: list[ReleaseManifest]) -> Iterator[Problem]:
+    """Yield minor updates that stand as newer than a release of the same product with a higher version.
+
+    A file lists its releases oldest first, or newest first where its first release is higher than its last.
+    """
+    numbered = list(enumerate(releases))
+    if len(releases) > 1 and three_fields(releases[0].version) > three_fields(releases[-1].version):
+        numbered.reverse()
+    highest: dict[str, str] = {}
+    for index, release in numbered:
+        before = highest.setdefault(release.product_code, release.version)
+        if three_fields(release.version) < three_fields(before):
+            message = f"{release.version} stands as newer than {before}, which has the same ProductCode"
+            hint = "within one ProductCode versions only rise: check it with reconciler import, or move it"
+            yield Problem(path, Rule.VERSION_ORDER, message, hint, ("releases", index, "version"))
+        else:
+            highest[release.product_code] = release.version

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Severity(StrEnum):
+    """How much a finding matters: an error keeps a commit from coming into force, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 class Rule(StrEnum):
     """The rules that a desired-state repository is held to; the values are stable and may be searched for."""
 
@@ -28,9 +35,18 @@ class Rule(StrEnum):
     UNKNOWN_PACKAGE = "unknown-package"
     UNKNOWN_RELEASE = "unknown-release"
     UNKNOWN_ENVIRONMENT = "unknown-environment"
+    UNKNOWN_GROUP = "unknown-group"
+    UNKNOWN_LABEL = "unknown-label"
     PROMOTION_CIRCLE = "promotion-circle"
+    INHERITANCE_CIRCLE = "inheritance-circle"
+    FOREIGN_ENVIRONMENT = "foreign-environment"
+    LONE_ENVIRONMENT = "lone-environment"
+    NEEDLESS_CONFIRMATION = "needless-confirmation"
     DUPLICATE_HOST = "duplicate-host"
     DUPLICATE_VERSION = "duplicate-version"
+    DUPLICATE_TRANSFORM = "duplicate-transform"
+    ALIKE_VERSIONS = "alike-versions"
+    VERSION_ORDER = "version-order"
     SHARED_UPGRADE_CODE = "shared-upgrade-code"
     SHARED_PRODUCT_CODE = "shared-product-code"
     SHARED_PACKAGE_CODE = "shared-package-code"
@@ -39,7 +55,21 @@ class Rule(StrEnum):
     MISSING_FILE = "missing-file"
     SYMLINK = "symlink"
     SUBMODULE = "submodule"
+    SPECIAL_FILE = "special-file"
     UNREADABLE_FILE = "unreadable-file"
+    MISSING_ARTIFACT = "missing-artifact"
+    ARTIFACT_MISMATCH = "artifact-mismatch"
+    IDENTITY_MISMATCH = "identity-mismatch"
+    UNREADABLE_ARTIFACT = "unreadable-artifact"
+    UNTRUSTED_SIGNATURE = "untrusted-signature"
+
+    @property
+    def severity(self) -> Severity:
+        """How much it matters where a repository breaks it."""
+        return Severity.WARNING if self in _WARNINGS else Severity.ERROR
+
+
+_WARNINGS = frozenset({Rule.ALIKE_VERSIONS, Rule.VERSION_ORDER, Rule.LONE_ENVIRONMENT})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,6 +93,11 @@ class Finding:
             if not text.isprintable():
                 object.__setattr__(self, name, _printable(text))
 
+    @property
+    def severity(self) -> Severity:
+        """How much it matters."""
+        return self.rule.severity
+
 
 Location = tuple[str | int, ...]
 """The way to a value within a file: keys, and indexes of list items."""
@@ -85,7 +120,7 @@ def render_text(findings: Iterable[Finding]) -> str:
     lines: list[str] = []
     for finding in findings:
         place = f"{finding.path}:{finding.line}:{finding.column}"
-        lines.append(f"{place}: error: {finding.message} [{finding.rule}]")
+        lines.append(f"{place}: {finding.severity}: {finding.message} [{finding.rule}]")
         if finding.hint:
             lines.append(f"  hint: {finding.hint}")
     return "\n".join(lines)
@@ -97,7 +132,7 @@ def as_json(finding: Finding) -> dict[str, str | int]:
         "path": finding.path,
         "line": finding.line,
         "column": finding.column,
-        "severity": "error",
+        "severity": finding.severity.value,
         "rule": finding.rule.value,
         "message": finding.message,
         "hint": finding.hint,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,10 +13,16 @@ from reconciler.desired.suggestions import closest
 SETTINGS_FILE = "reconciler.yaml"
 CATALOG_FOLDER = "catalog"
 ENVIRONMENT_FILE = "environment.yaml"
+TENANT_FILE = "tenant.yaml"
 HOSTS_FOLDER = "hosts"
 
-NAME_PATTERN = r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$"
-"""Names of packages and environments: they stand in file names and URLs."""
+_WORD = "[a-z0-9]+(?:[._-][a-z0-9]+)*"
+
+NAME_PATTERN = f"^{_WORD}$"
+"""Names of packages, groups, tenants and their environments: they stand in file names and URLs."""
+
+ENVIRONMENT_PATTERN = f"^{_WORD}(?:/{_WORD})?$"
+"""Names of environments: a tenant's have its name in front."""
 
 NAME_HINT = "names have lower-case letters and digits, with single dots, hyphens or underscores between them"
 
@@ -26,11 +33,12 @@ HOST_HINT = "a host's file is named after it, such as PROD-01.yaml or web1.examp
 
 _FILES = (
     "the files are reconciler.yaml, catalog/<package>.yaml, <environment>/environment.yaml and "
-    "<environment>/hosts/<host>.yaml"
+    "<environment>/hosts/<host>.yaml; environments may lie in folders of tenants, beside a tenant.yaml"
 )
 _NAME = re.compile(NAME_PATTERN)
 _HOST = re.compile(HOST_PATTERN)
 _DOCUMENTS = (".md", ".txt", ".rst")
+_CODE_OWNERS = "CODEOWNERS"
 _RESERVED = frozenset({CATALOG_FOLDER, HOSTS_FOLDER})
 
 
@@ -41,11 +49,12 @@ class FileKind(StrEnum):
     PACKAGE = "package"
     ENVIRONMENT = "environment"
     HOST = "host"
+    TENANT = "tenant"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a file is. ``name`` is the package's, environment's or host's; empty for the settings."""
+    """What a file is. ``name`` is the package's, environment's, host's or tenant's; empty for the settings."""
 
     kind: FileKind
     name: str = ""
@@ -71,23 +80,56 @@ def place_of(parts: tuple[str, ...]) -> Place | Misplaced | None:
         its place; what is wrong with it; or ``None`` for a file that is nobody's business here: documents, and
         whatever starts with a dot.
     """
-    if any(part.startswith(".") for part in parts) or parts[-1].endswith(_DOCUMENTS) or "CODEOWNERS" in parts:
+    for part in parts:
+        if part[:1] == "." or part == _CODE_OWNERS:
+            return None
+    if parts[-1].endswith(_DOCUMENTS):
         return None
+    if parts[0] in _RESERVED:
+        return _named(FileKind.PACKAGE, parts[1], "") if _is_package(parts) else _misplaced(parts)
     match parts:
+        case (environment, folder, name) if folder == HOSTS_FOLDER:
+            return _named(FileKind.HOST, name, environment)
+        case (tenant, environment, folder, name) if folder == HOSTS_FOLDER and environment not in _RESERVED:
+            return _named(FileKind.HOST, name, f"{tenant}/{environment}")
         case (name,) if name == SETTINGS_FILE:
             return Place(FileKind.SETTINGS)
-        case (folder, name) if folder == CATALOG_FOLDER:
-            return _named(FileKind.PACKAGE, name, "")
-        case (environment, name) if name == ENVIRONMENT_FILE and environment not in _RESERVED:
-            return _environment(environment)
-        case (environment, folder, name) if folder == HOSTS_FOLDER and environment not in _RESERVED:
-            return _named(FileKind.HOST, name, environment)
+        case (tenant, name) if name == TENANT_FILE:
+            return _folder(FileKind.TENANT, (tenant,))
+        case (*folders, name) if (
+            name == ENVIRONMENT_FILE and len(folders) in (1, 2) and folders[-1] not in _RESERVED
+        ):
+            return _folder(FileKind.ENVIRONMENT, tuple(folders))
     return _misplaced(parts)
+
+
+def tenant_of(environment: str) -> str | None:
+    """Return the tenant whose environment it is, by its full name; ``None`` for one that is nobody's."""
+    tenant, slash, _ = environment.rpartition("/")
+    return tenant if slash else None
+
+
+def top_level(paths: Iterable[tuple[str, ...]]) -> set[str]:
+    """Return the names at the top that belong to the desired state, where other things stand beside it.
+
+    Args:
+        paths: the paths of all files, folder by folder.
+    """
+    ours = {SETTINGS_FILE, CATALOG_FOLDER}
+    for parts in paths:
+        beside_hosts = len(parts) > 2 and HOSTS_FOLDER in parts[1:3]
+        if beside_hosts or parts[1:] in ((ENVIRONMENT_FILE,), (TENANT_FILE,)) or parts[2:] == (ENVIRONMENT_FILE,):
+            ours.add(parts[0])
+    return ours
+
+
+def _is_package(parts: tuple[str, ...]) -> bool:
+    return len(parts) == 2 and parts[0] == CATALOG_FOLDER
 
 
 def _named(kind: FileKind, file_name: str, environment: str) -> Place | Misplaced:
     stem, dot, extension = file_name.rpartition(".")
-    if f"{dot}{extension}" != ".yaml":
+    if extension != "yaml" or not dot:
         hint = f"call it {stem or file_name}.yaml" if extension == "yml" or not dot else "move it elsewhere"
         message = f"{file_name} is no {kind} file: its name does not end in .yaml"
         return Misplaced(Rule.MISPLACED_FILE, message, hint)
@@ -98,13 +140,16 @@ def _named(kind: FileKind, file_name: str, environment: str) -> Place | Misplace
     return Place(kind, stem, environment)
 
 
-def _environment(name: str) -> Place | Misplaced:
-    if not _NAME.fullmatch(name):
-        return Misplaced(Rule.INVALID_NAME, f"{name!r} is not an environment name", NAME_HINT)
-    return Place(FileKind.ENVIRONMENT, name, name)
+def _folder(kind: FileKind, names: tuple[str, ...]) -> Place | Misplaced:
+    for name in names:
+        if not _NAME.fullmatch(name):
+            what = "an environment" if kind is FileKind.ENVIRONMENT and name == names[-1] else "a tenant"
+            return Misplaced(Rule.INVALID_NAME, f"{name!r} is not {what} name", NAME_HINT)
+    full = "/".join(names)
+    return Place(kind, full, full if kind is FileKind.ENVIRONMENT else "")
 
 
 def _misplaced(parts: tuple[str, ...]) -> Misplaced:
-    expected = [SETTINGS_FILE] if len(parts) == 1 else [ENVIRONMENT_FILE]
-    near = closest(parts[-1], expected) if len(parts) <= 2 else None
+    expected = [SETTINGS_FILE] if len(parts) == 1 else [ENVIRONMENT_FILE, TENANT_FILE]
+    near = closest(parts[-1], expected) if len(parts) <= 3 else None
     return Misplaced(Rule.MISPLACED_FILE, "nothing is expected here", f"did you mean {near}?" if near else _FILES)

@@ -1,205 +1,141 @@
 """Loads the desired state of a commit, or of a folder, and finds everything that is wrong with it at once.
 
-Reads files one by one, then checks across them, then builds the model; the model is built only where nothing is
-wrong. Looks up line numbers only for what is.
+Reads files one by one, then checks across them, then builds the model; the model is built only where there is no
+error. With a cache it reads only what changed since the last load, and comes to the very same.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from reconciler.desired.assembly import assemble
-from reconciler.desired.catalog_rules import check_catalog
-from reconciler.desired.findings import Finding, Problem, Rule
-from reconciler.desired.layout import (
-    CATALOG_FOLDER,
-    ENVIRONMENT_FILE,
-    HOSTS_FOLDER,
-    SETTINGS_FILE,
-    FileKind,
-    Misplaced,
-    place_of,
-)
-from reconciler.desired.manifests import MANIFESTS
+from reconciler.desired.cache import LoadCache
+from reconciler.desired.collection import Manifests
+from reconciler.desired.environment_rules import check_environments
+from reconciler.desired.findings import Finding, Problem, Rule, Severity
+from reconciler.desired.host_rules import check_hosts
+from reconciler.desired.layout import top_level
 from reconciler.desired.model import UNCOMMITTED, DesiredState
-from reconciler.desired.positions import NOWHERE, Positions, find_positions
-from reconciler.desired.references import ManifestFile, Manifests, check_references
-from reconciler.desired.repository import EntryKind, GitRepository, TreeEntry
+from reconciler.desired.patching import Work, read_changes
+from reconciler.desired.reading import MOST_FILES, Reader
+from reconciler.desired.references import check_claims, check_references
+from reconciler.desired.repository import GitRepository
+from reconciler.desired.snapshots import Snapshot
 from reconciler.desired.sources import CommitSource, FolderSource, Source
 from reconciler.desired.suggestions import Suggester
-from reconciler.desired.wording import problems_of
-from reconciler.desired.yaml_reader import MOST_BYTES, read_yaml, too_large
+from reconciler.desired.trees import TreeEntry
 
 DEFAULT_ROOT = "environments"
 """The folder of a repository that holds the desired state."""
 
-MOST_FILES = 250_000
-"""Files that a desired state may have."""
-
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load came to: the state, or findings. ``state`` is ``None`` exactly where there are findings.
+    """What a load came to. ``state`` is ``None`` exactly where there are errors; warnings stand beside it.
 
-    Findings are in the order of path, line and column.
+    Errors come before warnings, each in the order of path, line and column.
     """
 
     state: DesiredState | None
     findings: tuple[Finding, ...]
 
 
-def load(repository: GitRepository, commit: str, root: str = DEFAULT_ROOT) -> Loaded:
+def load(
+    repository: GitRepository, commit: str, root: str = DEFAULT_ROOT, cache: LoadCache | None = None
+) -> Loaded:
     """Load the desired state at a commit.
 
     Args:
         repository: where the commit is.
         commit: its full id.
         root: the folder that holds the desired state; empty for the top of the repository.
+        cache: what earlier loads left; it saves time and changes nothing else.
 
     Raises:
         RepositoryError: there is no such commit, or an object of it is damaged.
     """
-    return _Load(CommitSource(repository, commit, root)).run(commit)
+    source = CommitSource(repository, commit, root)
+    with _collection_paused():
+        if cache is None:
+            return _checked(_read_all(source), commit)
+        with cache.lock:
+            return _load_with(cache, source, commit)
 
 
 def load_folder(folder: Path) -> Loaded:
     """Load the desired state that lies in ``folder`` now, whether or not it is in git or committed."""
-    return _Load(FolderSource(folder)).run(UNCOMMITTED)
+    with _collection_paused():
+        return _checked(_read_all(FolderSource(folder)), UNCOMMITTED)
 
 
-class _Load:
-    """One load: what was read, and what was wrong."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._manifests = Manifests(root=source.root)
-        self._suggester = Suggester()
-        self._findings: list[Finding] = []
-        self._problems: list[Problem] = []
-        self._entries: dict[str, TreeEntry] = {}
-
-    def run(self, revision: str) -> Loaded:
-        with _collection_paused():
-            entries = self._source.entries()
-            if entries is None:
-                path = self._source.root.rstrip("/")
-                hint = "check the path of the desired state within the repository"
-                self._problems.append(Problem(path, Rule.MISSING_FILE, f"there is no folder {path}", hint))
-            else:
-                self._read_all(entries)
-                self._problems += check_catalog(self._manifests.packages)
-                self._problems += check_references(self._manifests, self._suggester)
-            self._place_problems()
-            state = None if self._findings else assemble(self._manifests, revision)
-        return Loaded(state, tuple(sorted(self._findings)))
-
-    def _read_all(self, entries: Iterator[TreeEntry]) -> None:
-        start = len(self._source.root)
-        found: list[tuple[TreeEntry, tuple[str, ...]]] = []
-        for entry in entries:
-            if len(found) >= MOST_FILES:
-                message = f"more than {MOST_FILES:,} files; the rest were not read"
-                self._problems.append(Problem(entry.path, Rule.TOO_MANY_FILES, message))
-                break
-            found.append((entry, tuple(entry.path[start:].split("/"))))
-        ours = _top_level(found) if self._source.shared else None
-        for entry, parts in found:
-            if ours is None or parts[0] in ours:
-                self._read_entry(entry, parts)
-
-    def _read_entry(self, entry: TreeEntry, parts: tuple[str, ...]) -> None:
-        place = place_of(parts)
-        if place is None:
-            return
-        if entry.kind is not EntryKind.FILE:
-            self._problems.append(_not_a_file(entry))
-        elif isinstance(place, Misplaced):
-            self._problems.append(Problem(entry.path, place.rule, place.message, place.hint))
-        else:
-            self._entries[entry.path] = entry
-            manifest, remains = self._read_manifest(entry, place.kind)
-            self._keep(ManifestFile(entry.path, place, manifest, remains))
-
-    def _read_manifest(self, entry: TreeEntry, kind: FileKind) -> tuple[Any, dict[str, Any]]:
-        """Return a file as a manifest; or, where something is wrong, ``None`` and what could be read."""
-        path = entry.path
-        try:
-            size = self._source.size(entry)
-            content, faults = (
-                (None, [too_large(size)]) if size > MOST_BYTES else read_yaml(self._source.read(entry))
-            )
-        except OSError as error:
-            self._problems.append(Problem(path, Rule.UNREADABLE_FILE, f"cannot read the file: {error.strerror}"))
-            return None, {}
-        self._findings += [Finding(path, f.line, f.column, f.rule, f.message, f.hint) for f in faults]
-        if content is None:
-            if faults:
-                return None, {}
-            content = {}
-        model = MANIFESTS[kind]
-        try:
-            manifest = model.model_validate(content)
-        except ValidationError as error:
-            self._problems += problems_of(path, error, model, self._suggester)
-            manifest = None
-        if manifest is not None and not faults:
-            return manifest, {}
-        return None, content if isinstance(content, dict) else {}
-
-    def _keep(self, file: ManifestFile[Any]) -> None:
-        place = file.place
-        if place.kind is FileKind.HOST:
-            self._manifests.hosts.append(file)
-        elif place.kind is FileKind.PACKAGE:
-            self._manifests.packages[place.name] = file
-        elif place.kind is FileKind.ENVIRONMENT:
-            self._manifests.environments[place.name] = file
-        else:
-            self._manifests.settings = file
-
-    def _place_problems(self) -> None:
-        """Turn problems into findings, by looking up where they stand."""
-        by_path: dict[str, list[Problem]] = {}
-        for problem in self._problems:
-            by_path.setdefault(problem.path, []).append(problem)
-        for path, problems in by_path.items():
-            positions = self._positions(path) if any(p.location or p.on_key for p in problems) else NOWHERE
-            for p in problems:
-                line, column = positions.find(p.location, on_key=p.on_key)
-                self._findings.append(Finding(path, line, column, p.rule, p.message, p.hint))
-
-    def _positions(self, path: str) -> Positions:
-        try:
-            data = self._source.read(self._entries[path])
-        except OSError:
-            return NOWHERE
-        # A file in a folder may have changed since it was first read, and be unreadable by now.
-        content, _ = read_yaml(data)
-        return NOWHERE if content is None else find_positions(data)
+def _load_with(cache: LoadCache, source: CommitSource, commit: str) -> Loaded:
+    """Load what changed since the last load, or all of it; and leave it for the next."""
+    tree = source.tree()
+    before = cache.snapshot(source.root, commit) if tree is not None else None
+    if before is not None and before.tree == tree:
+        same = before.state.revision == commit
+        return Loaded(before.state if same else replace(before.state, revision=commit), before.warnings)
+    work = read_changes(source, before, tree) if before is not None and tree is not None else None
+    if work is None:
+        work = _read_all(source)
+    of_catalog = work.catalog_problems()
+    loaded = _conclude(work, commit, of_catalog)
+    if loaded.state is not None and tree is not None:
+        manifests, read = work.reader.manifests, work.reader.bytes
+        kept = Snapshot(tree, manifests, loaded.state, loaded.findings, of_catalog, work.entries, read)
+        cache.keep(kept, work.changes)
+    return loaded
 
 
-def _top_level(found: list[tuple[TreeEntry, tuple[str, ...]]]) -> set[str]:
-    """Return the names at the top that belong to the desired state, where other things stand beside it."""
-    ours = {SETTINGS_FILE, CATALOG_FOLDER}
-    ours.update(p[0] for _, p in found if len(p) > 1 and (p[1] == HOSTS_FOLDER or p[1:] == (ENVIRONMENT_FILE,)))
-    return ours
+def _read_all(source: Source) -> Work:
+    """Read all files below the root."""
+    suggester = Suggester()
+    reader = Reader(source, Manifests(source.root), suggester)
+    work = Work(reader, suggester)
+    entries = source.entries()
+    if entries is None:
+        path = source.root.rstrip("/")
+        hint = "check the path of the desired state within the repository"
+        reader.problems.append(Problem(path, Rule.MISSING_FILE, f"there is no folder {path}", hint))
+        return replace(work, nothing=True)
+    start = len(source.root)
+    found: list[tuple[TreeEntry, tuple[str, ...]]] = []
+    for entry in entries:
+        if len(found) >= MOST_FILES:
+            message = f"more than {MOST_FILES:,} files; the rest were not read"
+            reader.problems.append(Problem(entry.path, Rule.TOO_MANY_FILES, message))
+            break
+        found.append((entry, tuple(entry.path[start:].split("/"))))
+    ours = top_level(parts for _, parts in found) if source.shared else None
+    for entry, parts in found:
+        if ours is None or parts[0] in ours:
+            reader.read(entry, parts)
+    return replace(work, entries=len(found), changes=len(found), hosts=reader.manifests.all_hosts())
 
 
-def _not_a_file(entry: TreeEntry) -> Problem:
-    if entry.kind is EntryKind.SYMLINK:
-        hint = "put the file itself here: links can lead anywhere"
-        return Problem(entry.path, Rule.SYMLINK, "symbolic links are not followed", hint)
-    if entry.kind is EntryKind.SUBMODULE:
-        hint = "put the files themselves here"
-        return Problem(entry.path, Rule.SUBMODULE, "submodules are not read", hint)
-    return Problem(entry.path, Rule.MISPLACED_FILE, "folders do not go this deep", "move its files further up")
+def _checked(work: Work, revision: str) -> Loaded:
+    return _conclude(work, revision, work.catalog_problems())
+
+
+def _conclude(work: Work, revision: str, of_catalog: Iterable[Problem]) -> Loaded:
+    """Check across the files, and build the model where there is no error."""
+    manifests, problems = work.reader.manifests, list(of_catalog)
+    known_hosts = work.known_hosts()
+    if not work.nothing:
+        problems += check_environments(manifests, work.suggester)
+        problems += check_references(manifests, work.hosts, work.suggester)
+        if known_hosts is None:
+            problems += check_claims(manifests)
+        problems += check_hosts(manifests, work.suggester)
+    found = work.reader.findings(problems)
+    findings = tuple(sorted(found, key=lambda finding: (finding.severity is Severity.WARNING, finding)))
+    if findings and findings[0].severity is Severity.ERROR:
+        return Loaded(None, findings)
+    return Loaded(assemble(manifests, revision, work.known_packages, known_hosts), findings)
 
 
 @contextmanager

@@ -1,84 +1,42 @@
-"""The four kinds of files, as pydantic models: what keys they have and what each means. Looks at one file only.
+"""The five kinds of files, as pydantic models: what keys they have and what each means. Looks at one file only.
 
 The descriptions go into the JSON Schemas, and from there into editors.
 """
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
 
-from reconciler.desired.findings import Rule
-from reconciler.desired.layout import NAME_PATTERN, FileKind
-from reconciler.kernel.identity import InvalidIdentity, normalise_guid, three_fields
+from reconciler.desired.fields import (
+    EnvironmentName,
+    Guid,
+    Label,
+    Line,
+    Member,
+    MsiName,
+    MstName,
+    Name,
+    ProductVersion,
+    PropertyName,
+    Sha256,
+    Share,
+    Signer,
+    Source,
+    Until,
+    WantedVersion,
+)
+from reconciler.desired.layout import FileKind
 
-_GUID_PATTERN = r"^\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?$"
-_VERSION_PATTERN = r"[0-9]{1,5}(\.[0-9]{1,5}){1,3}"
-_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
-_MSI_NAME = re.compile(r"""[^\\/:*?"<>|\x00-\x1f\x7f]+\.[Mm][Ss][Ii]""")
-_DEVICE_NAME = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
+MOST_OVERRIDES = 200
+"""Overrides that an environment may have: each is held against each of its hosts."""
 
-
-def _refuse(message: str, hint: str) -> PydanticCustomError:
-    return PydanticCustomError(Rule.INVALID_VALUE.value, "{message}", {"message": message, "hint": hint})
-
-
-def _guid(text: str) -> str:
-    try:
-        return normalise_guid(text)
-    except InvalidIdentity as error:
-        raise _refuse(error.what, error.hint or "") from error
-
-
-def _version(text: str) -> str:
-    try:
-        three_fields(text)
-    except InvalidIdentity as error:
-        raise _refuse(error.what, error.hint or "") from error
-    return text
-
-
-def _sha256(text: str) -> str:
-    if _SHA256.fullmatch(text) is None:
-        raise _refuse(f"{text!r} is not a SHA-256", "write 64 hexadecimal digits; sha256sum FILE prints them")
-    return text.lower()
-
-
-def _msi_name(text: str) -> str:
-    if _MSI_NAME.fullmatch(text) is None or _DEVICE_NAME.fullmatch(text) is not None:
-        raise _refuse(f"{text!r} is not the name of an MSI file", "write the file's own name, without folders")
-    return text
-
-
-@lru_cache(maxsize=4096)
-def _label(text: str) -> str:
-    if _LABEL.fullmatch(text) is None:
-        hint = "letters and digits, with dots, hyphens, underscores or slashes between them, 63 at most"
-        raise _refuse(f"{text!r} cannot be a label", hint)
-    return text
-
-
-def _text(pattern: str) -> WithJsonSchema:
-    """Give editors a pattern; the real check is made by Python, which words its refusal better."""
-    return WithJsonSchema({"type": "string", "pattern": pattern})
-
-
-Guid = Annotated[str, AfterValidator(_guid), _text(_GUID_PATTERN)]
-ProductVersion = Annotated[str, AfterValidator(_version), _text(f"^{_VERSION_PATTERN}$")]
-Sha256 = Annotated[str, AfterValidator(_sha256), _text("^[0-9A-Fa-f]{64}$")]
-MsiName = Annotated[str, AfterValidator(_msi_name), _text(r"""^[^\\/:*?"<>|]+\.[Mm][Ss][Ii]$""")]
-Label = Annotated[str, AfterValidator(_label), _text(r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")]
-# What follows is checked where more is known than one value: properties need both name and value, and names and
-# wanted versions must be in the catalog, which says more than a pattern could.
-PropertyName = Annotated[str, _text("^[A-Z_][A-Z0-9_.]*$")]
-Name = Annotated[str, _text(NAME_PATTERN)]
-WantedVersion = Annotated[str, _text(f"^(absent|{_VERSION_PATTERN})$")]
+_SHA256 = "SHA-256 of the file in hexadecimal. A file that differs is refused."
+_SIZE = "Size of the file in bytes."
+_SOURCES = "Where the file can be had: http or https addresses, or full paths. They are tried in this order."
+_OWNERS = "The groups that answer for it, by their names in reconciler.yaml. Their members review its changes."
 
 
 class Manifest(BaseModel):
@@ -87,18 +45,51 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
 
+class RemovalsManifest(Manifest):
+    """How many hosts may lose a package at once."""
+
+    share: Share = Field(
+        default="25%",
+        description="A removal that more than this share of an environment's hosts, and more than one of them, "
+        "would see at once waits until the environment lists the package under confirm.",
+    )
+
+
 class SettingsManifest(Manifest):
     """Settings of the whole desired state: reconciler.yaml at its root."""
 
     version: Literal[1] = Field(description="Version of the file format. This is version 1.")
+    groups: dict[Name, list[Member]] = Field(
+        default_factory=dict,
+        description="Groups of people, by name. Members are written as in a CODEOWNERS file: @user, "
+        "@organisation/team or an e-mail address.",
+    )
+    removals: RemovalsManifest = Field(
+        default=RemovalsManifest(), description="How many hosts may lose a package at once."
+    )
 
 
 class ArtifactManifest(Manifest):
     """The file to install, named by its content."""
 
-    sha256: Sha256 = Field(description="SHA-256 of the file in hexadecimal. A file that differs is refused.")
-    size: int = Field(gt=0, description="Size of the file in bytes.")
+    sha256: Sha256 = Field(description=_SHA256)
+    size: int = Field(gt=0, description=_SIZE)
     file: MsiName = Field(description="The file's own name. A minor update may look for its source by it.")
+    sources: list[Source] = Field(default_factory=list, description=_SOURCES)
+    signer: Signer | None = Field(
+        default=None,
+        description="Who must have signed the file: the common name (CN=…) or organisation (O=…) of the "
+        "certificate. reconciler validate --artifacts checks it.",
+    )
+
+
+class TransformManifest(Manifest):
+    """A transform (.mst) applied to the MSI, named by its content."""
+
+    sha256: Sha256 = Field(description=_SHA256)
+    size: int = Field(gt=0, description=_SIZE)
+    file: MstName = Field(description="The file's own name.")
+    sources: list[Source] = Field(default_factory=list, description=_SOURCES)
 
 
 class ReleaseManifest(Manifest):
@@ -110,40 +101,107 @@ class ReleaseManifest(Manifest):
     product_code: Guid = Field(description="ProductCode of the MSI. Minor updates keep it, major upgrades do not.")
     package_code: Guid = Field(description="PackageCode of the MSI: different for each file that was ever built.")
     artifact: ArtifactManifest = Field(description="The MSI file.")
+    architecture: Literal["x64", "x86", "arm64"] | None = Field(
+        default=None,
+        description="The processors that the MSI is for. reconciler validate --artifacts holds it against the MSI.",
+    )
     properties: dict[PropertyName, str] = Field(
-        default={},
+        default_factory=dict,
         description="Public properties (upper-case names) given to the installer, such as INSTALLDIR.",
     )
+    transforms: list[TransformManifest] = Field(
+        default_factory=list, description="Transforms applied to the MSI at install, in this order."
+    )
+    expects_reboot: bool = Field(
+        default=False, description="Whether installing it is known to ask for a reboot; the plan says so."
+    )
+    issue: Line | None = Field(
+        default=None, description="Address or key of the issue that the release belongs to. The plan shows it."
+    )
+    notes: str | None = Field(default=None, description="What a reviewer should know of the release.")
 
 
 class PackageManifest(Manifest):
     """A product family and its releases: catalog/<package>.yaml."""
 
+    title: Line | None = Field(default=None, description="The product's name for people.")
     upgrade_code: Guid = Field(description="UpgradeCode that all releases of this product share.")
+    owners: list[Name] = Field(default_factory=list, description=_OWNERS)
     releases: list[ReleaseManifest] = Field(
-        default=[], description="The releases that environments and hosts can ask for."
+        default_factory=list, description="The releases that environments and hosts can ask for."
+    )
+
+
+class HoldManifest(Manifest):
+    """A wish that nothing be done for a while."""
+
+    reason: Line = Field(description="Why nothing is to be done. Whoever asks why a host waits is shown it.")
+    until: Until | None = Field(
+        default=None,
+        description="When the hold ends, with its zone, such as 2026-12-01T08:00:00+02:00. Without it the hold "
+        "stays until it is taken out.",
+    )
+
+
+class OverrideManifest(Manifest):
+    """Versions for some hosts of an environment."""
+
+    hosts: dict[Label, Label] = Field(
+        min_length=1, description="The labels that a host must have, all of them, such as ring: canary."
+    )
+    packages: dict[Name, WantedVersion] = Field(
+        description="Versions for these hosts, instead of the environment's; or absent."
     )
 
 
 class EnvironmentManifest(Manifest):
     """A set of hosts and what they should have: <environment>/environment.yaml."""
 
-    promotes_from: Name | None = Field(
+    promotes_from: EnvironmentName | None = Field(
         default=None, description="The environment whose versions are promoted to this one, such as uat for prod."
     )
+    inherits: EnvironmentName | None = Field(
+        default=None,
+        description="The environment whose versions this one starts from. Nothing but versions is inherited.",
+    )
+    owners: list[Name] = Field(default_factory=list, description=_OWNERS)
     packages: dict[Name, WantedVersion] = Field(
-        default={},
+        default_factory=dict,
         description="Version of each package, or absent to have it removed. Packages not named are left alone.",
     )
+    overrides: list[OverrideManifest] = Field(
+        default_factory=list,
+        max_length=MOST_OVERRIDES,
+        description="Versions for hosts with certain labels. A later one goes before an earlier, and a host's own "
+        "file before all.",
+    )
+    prune: bool = Field(
+        default=False,
+        description="Whether a package that was named here and is named no longer is removed from the hosts.",
+    )
+    confirm: list[Name] = Field(
+        default_factory=list, description="Packages whose removal is meant, however many hosts lose them at once."
+    )
+    hold: HoldManifest | None = Field(default=None, description="Keeps all hosts of this environment as they are.")
 
 
 class HostManifest(Manifest):
     """One host of an environment: <environment>/hosts/<host>.yaml."""
 
-    labels: dict[Label, Label] = Field(default={}, description="Free words to tell hosts apart by, such as site.")
-    packages: dict[Name, WantedVersion] = Field(
-        default={}, description="Versions for this host alone, instead of its environment's; or absent."
+    labels: dict[Label, Label] = Field(
+        default_factory=dict, description="Free words to tell hosts apart by, such as site. Overrides go by them."
     )
+    packages: dict[Name, WantedVersion] = Field(
+        default_factory=dict, description="Versions for this host alone, instead of its environment's; or absent."
+    )
+    hold: HoldManifest | None = Field(default=None, description="Keeps this host as it is.")
+
+
+class TenantManifest(Manifest):
+    """Somebody whose environments lie in a folder of their own: <tenant>/tenant.yaml."""
+
+    title: Line | None = Field(default=None, description="The tenant's name for people.")
+    owners: list[Name] = Field(default_factory=list, description=_OWNERS)
 
 
 MANIFESTS: dict[FileKind, type[Manifest]] = {
@@ -151,6 +209,7 @@ MANIFESTS: dict[FileKind, type[Manifest]] = {
     FileKind.PACKAGE: PackageManifest,
     FileKind.ENVIRONMENT: EnvironmentManifest,
     FileKind.HOST: HostManifest,
+    FileKind.TENANT: TenantManifest,
 }
 """The model of each kind of file."""
 

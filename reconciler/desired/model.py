@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import Final
 
+from reconciler.kernel.assignment import Hold
 from reconciler.kernel.releases import Release
 
 
@@ -28,33 +29,103 @@ ABSENT_TEXT: Final = "absent"
 Wanted = str | Absence
 """A release's version, or `ABSENT`."""
 
+Variant = tuple[tuple[int, ...], tuple[tuple[str, Wanted], ...]]
+"""What makes a host differ from others of its environment: the overrides that reach it, and versions of its own."""
+
 UNCOMMITTED: Final = "uncommitted"
 """The revision of a desired state that was read from a folder rather than from a commit."""
+
+REMOVAL_SHARE: Final = 0.25
+"""The share of an environment's hosts that may lose a package at once without a confirmation, if none is set."""
+
+_PLAIN: Final[Variant] = ((), ())
+_NO_LABELS: Final[Mapping[str, str]] = {}
+
+
+class Architecture(StrEnum):
+    """The processors that an MSI can be for."""
+
+    X64 = "x64"
+    X86 = "x86"
+    ARM64 = "arm64"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDetails:
+    """What a catalog file says of a release that hosts need not know.
+
+    ``signer`` names the certificate's subject in part (``CN=Contoso Ltd``); ``sources`` are URLs and paths where
+    the artifact can be had, and ``transform_sources`` the same for each of the release's transforms. ``issue`` is
+    a URL or key. All are empty where the file says nothing.
+    """
+
+    architecture: Architecture | None = None
+    signer: str = ""
+    sources: tuple[str, ...] = ()
+    transform_sources: tuple[tuple[str, ...], ...] = ()
+    issue: str = ""
+    notes: str = ""
+
+
+_NO_DETAILS: Final = ReleaseDetails()
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A product family and its releases, in the order of its catalog file."""
+    """A product family and its releases, in the order of its catalog file.
+
+    ``title`` is its name for people, ``owners`` the groups that answer for it, ``details`` what is known of its
+    releases besides, by version.
+    """
 
     name: str
     upgrade_code: str
     releases: tuple[Release, ...]
+    title: str = ""
+    owners: tuple[str, ...] = ()
+    details: Mapping[str, ReleaseDetails] = field(default_factory=dict)
 
     def release(self, version: str) -> Release | None:
         """Return the release that the catalog names ``version``, to the letter, or ``None``."""
         return next((release for release in self.releases if release.version == version), None)
+
+    def details_of(self, version: str) -> ReleaseDetails:
+        """Return what is known of a release besides; empty where the file says nothing."""
+        return self.details.get(version, _NO_DETAILS)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Versions for those hosts of an environment that have all of ``labels``."""
+
+    labels: Mapping[str, str]
+    packages: Mapping[str, Wanted]
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Return whether a host with ``labels`` is meant."""
+        return all(labels.get(name) == value for name, value in self.labels.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
     """A named set of hosts and the versions they are to have.
 
-    ``promotes_from`` names the environment from which versions are promoted to this one.
+    ``name`` is its path (``prod``, ``acme/prod``). ``promotes_from`` names the environment from which versions
+    are promoted to this one, ``inherits`` the one whose versions it starts from; both by their full names.
+    ``packages`` is what its own file says; nothing but versions is inherited. ``prune`` removes from its hosts
+    what it names no longer; ``confirm`` lists the packages whose removal from many hosts at once is meant.
     """
 
     name: str
     promotes_from: str | None = None
     packages: Mapping[str, Wanted] = field(default_factory=dict)
+    inherits: str | None = None
+    overrides: tuple[Override, ...] = ()
+    owners: tuple[str, ...] = ()
+    prune: bool = False
+    confirm: tuple[str, ...] = ()
+    hold: Hold | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +136,50 @@ class Host:
     environment: str
     labels: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, Wanted] = field(default_factory=dict)
+    hold: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Somebody whose environments lie in a folder of their own, apart from those of others."""
+
+    name: str
+    title: str = ""
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
     """Everything that one commit says. ``revision`` is its full id, or `UNCOMMITTED`.
 
-    Packages, environments and hosts are in the order of their names.
+    Packages, environments, hosts, tenants and groups are in the order of their names. ``groups`` names the
+    members of each group as a CODEOWNERS file takes them. A removal that more than ``removal_share`` (of 1) of
+    an environment's hosts would see at once waits for a confirmation.
     """
 
     revision: str
     packages: Mapping[str, Package] = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    removal_share: float = REMOVAL_SHARE
     _hosts_by_key: Mapping[str, Host] = field(init=False, repr=False, compare=False)
+    _versions: Mapping[str, Mapping[str, Wanted]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         keyed = {host_key(name): host for name, host in self.hosts.items()}
         object.__setattr__(self, "_hosts_by_key", keyed)
+        object.__setattr__(self, "_versions", _with_inherited(self.environments))
 
     def host(self, name: str) -> Host | None:
         """Return the host that a file names ``name``, in whatever case, or ``None``."""
         return self._hosts_by_key.get(host_key(name))
+
+    def labels_of(self, host: str) -> Mapping[str, str]:
+        """Return the labels of a host, named in any case; none for a host that no file names."""
+        named = self.host(host)
+        return named.labels if named is not None else _NO_LABELS
 
     def environment_of(self, host: str, enrolled_into: str | None = None) -> str | None:
         """Return the name of the environment that a host belongs to, or ``None`` where it belongs to none.
@@ -102,8 +195,56 @@ class DesiredState:
             return named.environment
         return enrolled_into if enrolled_into in self.environments else None
 
+    def hold_of(self, host: str, environment: str) -> Hold | None:
+        """Return the hold on a host, its own or that of its environment, or ``None``.
+
+        Of two the one that lasts longer counts: one that is over must not lift the other. Its own counts where
+        both end alike.
+
+        Args:
+            host: the host's name, in any case.
+            environment: the environment's name.
+
+        Raises:
+            KeyError: there is no such environment.
+        """
+        shared = self.environments[environment].hold
+        named = self._named(host, environment)
+        own = named.hold if named is not None else None
+        if own is None or shared is None:
+            return own or shared
+        return shared if _end(shared) > _end(own) else own
+
+    def versions_of(self, environment: str) -> Mapping[str, Wanted]:
+        """Return the versions of an environment: those it inherits, then its own. Overrides are left out.
+
+        Raises:
+            KeyError: there is no such environment.
+        """
+        return self._versions[environment]
+
+    def variant(self, environment: str, host: str) -> Variant:
+        """Return what sets a host apart from others of its environment: equal variants want the same.
+
+        Args:
+            environment: the environment's name.
+            host: the host's name, in any case.
+
+        Raises:
+            KeyError: there is no such environment.
+        """
+        overrides = self.environments[environment].overrides
+        named = self._named(host, environment)
+        if named is None or not (named.packages or overrides):
+            return _PLAIN
+        reached = tuple(index for index, item in enumerate(overrides) if item.matches(named.labels))
+        return reached, tuple(named.packages.items())
+
     def wanted(self, environment: str, host: str | None = None) -> dict[str, Release | None]:
         """Return what a host should have, by package, in the environment's order and then its own.
+
+        An environment's versions go before those it inherits, overrides for the host's labels before these, the
+        later before the earlier, and the host's own before all.
 
         Args:
             environment: the environment's name.
@@ -116,11 +257,18 @@ class DesiredState:
         Raises:
             KeyError: there is no such environment.
         """
-        versions: dict[str, Wanted] = dict(self.environments[environment].packages)
-        named = self.host(host) if host is not None else None
-        if named is not None and named.environment == environment:
+        versions = dict(self._versions[environment])
+        named = self._named(host, environment) if host is not None else None
+        if named is not None:
+            for override in self.environments[environment].overrides:
+                if override.matches(named.labels):
+                    versions.update(override.packages)
             versions.update(named.packages)
         return {package: self._release(package, version) for package, version in versions.items()}
+
+    def _named(self, host: str, environment: str) -> Host | None:
+        named = self.host(host)
+        return named if named is not None and named.environment == environment else None
 
     def _release(self, package: str, version: Wanted) -> Release | None:
         if isinstance(version, Absence):
@@ -134,3 +282,23 @@ class DesiredState:
 def host_key(name: str) -> str:
     """Return the form under which host names are compared: Windows takes no account of their case."""
     return name.casefold()
+
+
+def _with_inherited(environments: Mapping[str, Environment]) -> dict[str, Mapping[str, Wanted]]:
+    """Return the versions of each environment, after those of the environments that it inherits from."""
+    known: dict[str, Mapping[str, Wanted]] = {}
+    for start in environments:
+        line: list[str] = []
+        name: str | None = start
+        while name is not None and name not in known:
+            line.append(name)
+            name = environments[name].inherits
+        for heir in reversed(line):
+            environment = environments[heir]
+            inherited = known[environment.inherits] if environment.inherits is not None else {}
+            known[heir] = {**inherited, **environment.packages} if inherited else environment.packages
+    return known
+
+
+def _end(hold: Hold) -> float:
+    return hold.until if hold.until is not None else float("inf")

@@ -5,41 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 import pygit2
-from pygit2.enums import FileMode
 
 from reconciler.desired.suggestions import closest
+from reconciler.desired.trees import Change, EntryKind, MalformedTree, TreeEntry, changes, looks_flat, walk
 from reconciler.kernel.errors import ReconcilerError
 
-DEEPEST_FOLDER = 4
-"""Levels of folders below the root that are looked into; the format itself needs two."""
+MOST_REMEMBERED = 10_000
+"""Trees of which it is remembered whether they hold folders."""
+
+Listed = TypeVar("Listed", TreeEntry, Change)
 
 
 class RepositoryError(ReconcilerError):
     """A git repository, branch or commit that cannot be read."""
 
     reference = "repository"
-
-
-class EntryKind(Enum):
-    """What stands at a path of a tree."""
-
-    FILE = "file"
-    SYMLINK = "symlink"
-    SUBMODULE = "submodule"
-    DEEP_FOLDER = "deep folder"
-
-
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """What stands at ``path`` (within the repository). ``oid`` is the object's id: equal ids, equal bytes."""
-
-    path: str
-    kind: EntryKind
-    oid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +52,7 @@ class GitRepository:
         """
         self.folder = folder
         self._handles = threading.local()
+        self._flat: dict[pygit2.Oid, bool] = {}
         self.handle()
 
     def handle(self) -> pygit2.Repository:
@@ -157,13 +142,48 @@ class GitRepository:
             the entries; ``None`` where the commit has no such folder.
 
         Raises:
-            RepositoryError: there is no such commit; or, while walking, a folder is missing or damaged.
+            RepositoryError: there is no such commit; or, while walking, a folder is missing, damaged or malformed.
         """
-        tree: pygit2.Tree | None = self._commit(commit).tree
-        for name in root.split("/") if root else ():
-            found = tree[name] if tree is not None and name in tree else None
-            tree = found if isinstance(found, pygit2.Tree) else None
-        return None if tree is None else self._walk(tree, f"{root}/" if root else "")
+        tree = self._folder(commit, root)
+        return None if tree is None else self._guarded(walk(tree, f"{root}/" if root else ""), root)
+
+    def folder_id(self, commit: str, root: str = "") -> str | None:
+        """Return the id of the tree of the folder ``root``: equal ids, equal files below. ``None``: no such folder.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        tree = self._folder(commit, root)
+        return str(tree.id) if tree is not None else None
+
+    def changes(self, old: str, new: str, root: str = "") -> Iterator[Change] | None:
+        """List what differs between two trees of the folder ``root``, by their ids.
+
+        A path may come twice: as gone, and then with what stands there now.
+
+        Returns:
+            the changes; ``None`` where the old tree is gone from the repository.
+
+        Raises:
+            RepositoryError: while going through them, a folder is missing or damaged.
+        """
+        handle = self.handle()
+        before = handle.get(old)
+        if not isinstance(before, pygit2.Tree):
+            return None
+        found = changes(before, handle[new].peel(pygit2.Tree), f"{root}/" if root else "", self._is_flat)
+        return self._guarded(found, root)
+
+    def find(self, commit: str, path: str) -> TreeEntry | None:
+        """Return the file at a path of a commit; ``None`` where there is none.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        folder, _, name = path.rpartition("/")
+        tree = self._folder(commit, folder)
+        found = tree[name] if tree is not None and name in tree else None
+        return TreeEntry(path, EntryKind.FILE, str(found.id)) if isinstance(found, pygit2.Blob) else None
 
     def size(self, oid: str) -> int:
         """Return the size of an object in bytes, without reading it.
@@ -187,11 +207,26 @@ class GitRepository:
         except (KeyError, pygit2.GitError) as error:
             raise self._damaged(f"object {oid}", error) from error
 
-    def _walk(self, tree: pygit2.Tree, prefix: str) -> Iterator[TreeEntry]:
+    def _guarded(self, found: Iterator[Listed], root: str) -> Iterator[Listed]:
         try:
-            yield from _walk(tree, prefix, 0)
-        except (KeyError, pygit2.GitError) as error:
-            raise self._damaged(f"a folder below {prefix or 'the top'}", error) from error
+            yield from found
+        except (KeyError, MalformedTree, pygit2.GitError) as error:
+            raise self._damaged(f"a folder below {root or 'the top'}", error) from error
+
+    def _is_flat(self, tree: pygit2.Oid) -> bool:
+        """Return whether a tree surely holds no folder. Asked again for each commit, it remembers."""
+        if tree not in self._flat:
+            if len(self._flat) >= MOST_REMEMBERED:
+                self._flat.clear()
+            self._flat[tree] = looks_flat(self.handle().odb.read(tree)[1])
+        return self._flat[tree]
+
+    def _folder(self, commit: str, root: str) -> pygit2.Tree | None:
+        tree: pygit2.Tree | None = self._commit(commit).tree
+        for name in root.split("/") if root else ():
+            found = tree[name] if tree is not None and name in tree else None
+            tree = found if isinstance(found, pygit2.Tree) else None
+        return tree
 
     def _damaged(self, what: str, error: Exception) -> RepositoryError:
         return RepositoryError(
@@ -221,20 +256,3 @@ def _open(folder: Path) -> pygit2.Repository:
         elif "owned" in text:
             hint = f"run: git config --global --add safe.directory {folder}"
         raise RepositoryError(what, where=str(folder), hint=hint) from error
-
-
-def _walk(tree: pygit2.Tree, prefix: str, depth: int) -> Iterator[TreeEntry]:
-    for item in tree:
-        path, oid = f"{prefix}{item.name}", str(item.id)
-        if item.filemode == FileMode.TREE:
-            if depth < DEEPEST_FOLDER:
-                assert isinstance(item, pygit2.Tree)
-                yield from _walk(item, f"{path}/", depth + 1)
-            else:
-                yield TreeEntry(path, EntryKind.DEEP_FOLDER, oid)
-        elif item.filemode == FileMode.LINK:
-            yield TreeEntry(path, EntryKind.SYMLINK, oid)
-        elif item.filemode == FileMode.COMMIT:
-            yield TreeEntry(path, EntryKind.SUBMODULE, oid)
-        else:
-            yield TreeEntry(path, EntryKind.FILE, oid)

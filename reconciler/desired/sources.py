@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.desired.repository import DEEPEST_FOLDER, EntryKind, GitRepository, TreeEntry
+from reconciler.desired.repository import GitRepository
+from reconciler.desired.trees import DEEPEST_FOLDER, Change, EntryKind, TreeEntry
 
 
 class Source(Protocol):
@@ -23,6 +24,9 @@ class Source(Protocol):
 
     def entries(self) -> Iterator[TreeEntry] | None:
         """List what is there; ``None`` where there is no such root."""
+
+    def find(self, path: str) -> TreeEntry | None:
+        """Return the file at a path; ``None`` where there is none."""
 
     def size(self, entry: TreeEntry) -> int:
         """Return the size of a file in bytes."""
@@ -44,6 +48,18 @@ class CommitSource:
     def entries(self) -> Iterator[TreeEntry] | None:
         """List the files below the root, in git's order."""
         return self._repository.entries(self._commit, self._folder)
+
+    def tree(self) -> str | None:
+        """Return the id of all that is below the root; ``None`` where there is no such root."""
+        return self._repository.folder_id(self._commit, self._folder)
+
+    def changes(self, old: str, new: str) -> Iterator[Change] | None:
+        """List what differs between two trees of this root; ``None`` where the old one is gone."""
+        return self._repository.changes(old, new, self._folder)
+
+    def find(self, path: str) -> TreeEntry | None:
+        """Return the file at a path; ``None`` where there is none."""
+        return self._repository.find(self._commit, path)
 
     def size(self, entry: TreeEntry) -> int:
         """Return the size of a file in bytes."""
@@ -67,6 +83,11 @@ class FolderSource:
         """List the files below the folder, by name. Follows no link and enters no other repository."""
         return _scan(self.folder, self.root, 0) if self.folder.is_dir() else None
 
+    def find(self, path: str) -> TreeEntry | None:
+        """Return the file at a path; ``None`` where there is none."""
+        file = self.folder / path.removeprefix(self.root)
+        return TreeEntry(path, EntryKind.FILE, str(file)) if file.is_file() else None
+
     def size(self, entry: TreeEntry) -> int:
         """Return the size of a file in bytes."""
         return Path(entry.oid).stat().st_size
@@ -86,8 +107,10 @@ def _scan(folder: Path, prefix: str, depth: int) -> Iterator[TreeEntry]:
             continue
         if item.is_symlink():
             yield TreeEntry(path, EntryKind.SYMLINK, item.path)
-        elif not item.is_dir():
+        elif item.is_file():
             yield TreeEntry(path, EntryKind.FILE, item.path)
+        elif not item.is_dir():
+            yield TreeEntry(path, EntryKind.SPECIAL, item.path)
         elif Path(item.path, ".git").exists():
             yield TreeEntry(path, EntryKind.SUBMODULE, item.path)
         elif depth < DEEPEST_FOLDER:

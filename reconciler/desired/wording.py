@@ -8,16 +8,19 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from reconciler.desired.fields import LABEL_HINT, LABEL_PATTERN
 from reconciler.desired.findings import Location, Problem, Rule
 from reconciler.desired.suggestions import Suggester
 
 _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
+    "bool_type": "true or false",
     "dict_type": "keys and values",
     "model_type": "keys and values",
     "list_type": "a list",
 }
+_EMPTY = {"dict_type": "{}", "model_type": "{}", "list_type": "[]"}
 
 
 def problems_of(path: str, error: ValidationError, model: type[BaseModel], suggester: Suggester) -> list[Problem]:
@@ -53,6 +56,12 @@ def _problem(path: str, details: ErrorDetails, model: type[BaseModel], suggester
     if kind == "literal_error":
         message = f"expected {context['expected']}, found {_describe(given)}"
         return Problem(path, Rule.INVALID_VALUE, message, _description(model, location), location)
+    if kind == "string_pattern_mismatch" and context["pattern"] == LABEL_PATTERN:
+        return Problem(path, Rule.INVALID_VALUE, f"{given!r} cannot be a label", LABEL_HINT, location)
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        message = f"expected {bound} of these, found {len(given) or 'none'}"
+        return Problem(path, Rule.INVALID_VALUE, message, _description(model, location), location)
     message = f"{details['msg'].removeprefix('Input ')}, found {_describe(given)}"
     return Problem(path, Rule.INVALID_VALUE, message, _description(model, location), location)
 
@@ -70,8 +79,8 @@ def _describe(given: Any) -> str:
 
 
 def _type_hint(kind: str, given: Any) -> str:
-    if given is None:
-        return "write {} for none, or leave the key out" if kind in ("dict_type", "model_type") else ""
+    if given is None and kind in _EMPTY:
+        return f"write {_EMPTY[kind]} for none, or leave the key out"
     if kind == "string_type" and isinstance(given, bool | int):
         return f'put it in quotes: "{str(given).lower()}"'
     return ""

@@ -97,6 +97,7 @@ def too_large(size: int) -> Fault:
 def _build(data: bytes, faults: list[Fault]) -> Any:
     """Build the data in one loop over the events; this is where the time of a load goes."""
     next_event: Callable[[], Any] = CParser(data).get_event
+    may_be_decorated = b"&" in data or b"!" in data
     outer: list[tuple[Any, Any]] = []
     container: Any = None
     key: Any = _NO_KEY
@@ -106,7 +107,7 @@ def _build(data: bytes, faults: list[Fault]) -> Any:
         kind = type(event)
         if kind is ScalarEvent:
             value = event.value
-            if event.tag is not None or event.anchor is not None:
+            if may_be_decorated:
                 _check_decoration(event, faults)
             if key is _NO_KEY and type(container) is dict:
                 key = value
@@ -114,7 +115,11 @@ def _build(data: bytes, faults: list[Fault]) -> Any:
                     faults.append(_duplicate(event, key))
                 continue
             if event.implicit[0]:
-                value = _plain(value)
+                # An unquoted scalar: what it stands for.
+                if value in _CONSTANTS:
+                    value = _CONSTANTS[value]
+                elif value[0] in _NUMBER_STARTS and _NUMBER.fullmatch(value):
+                    value = int(value)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             _check_start(event, is_key=key is _NO_KEY and type(container) is dict, depth=len(outer), faults=faults)
             outer.append((container, key))
@@ -127,8 +132,10 @@ def _build(data: bytes, faults: list[Fault]) -> Any:
             documents += kind is DocumentStartEvent
             _check_other(event, documents)
             continue
-        if type(container) is dict:
-            container.setdefault(key, value)
+        if key is not _NO_KEY:
+            # Only a mapping has keys; the first of two that are alike counts.
+            if key not in container:
+                container[key] = value
             key = _NO_KEY
         elif container is None:
             root = value
@@ -137,23 +144,13 @@ def _build(data: bytes, faults: list[Fault]) -> Any:
     return root
 
 
-def _plain(text: str) -> str | int | bool | None:
-    """Return what an unquoted scalar stands for."""
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if text[0] in _NUMBER_STARTS and _NUMBER.fullmatch(text):
-        return int(text)
-    return text
-
-
 def _check_start(event: Any, *, is_key: bool, depth: int, faults: list[Fault]) -> None:
     if depth >= MOST_LEVELS:
         message = f"more than {MOST_LEVELS} levels of nesting"
         raise _Unreadable(_fault(event, Rule.TOO_DEEP, message, "the format itself needs five"))
     if is_key:
         raise _Unreadable(_fault(event, Rule.YAML_SYNTAX, "a list or mapping stands where a key should"))
-    if event.tag is not None or event.anchor is not None:
-        _check_decoration(event, faults)
+    _check_decoration(event, faults)
 
 
 def _check_decoration(event: Any, faults: list[Fault]) -> None:

@@ -29,6 +29,7 @@ class Cause(StrEnum):
     """What a handler is about. Work is keyed by cause and subject, and one key runs at a time."""
 
     REVISION = "revision"
+    ASSIGNMENT = "assignment"
     REPORT = "report"
     SILENCE = "silence"
     TIMER = "timer"
@@ -65,6 +66,10 @@ class Registry:
     def on_revision(self, handler: Handler) -> Handler:
         """Register what runs when the repository may have a new head."""
         return self._register(Cause.REVISION, handler)
+
+    def on_assignment(self, handler: Handler) -> Handler:
+        """Register what runs when what hosts should have may depend on what one of them has newly said."""
+        return self._register(Cause.ASSIGNMENT, handler)
 
     def on_report(self, handler: Handler) -> Handler:
         """Register what runs when a host has reported; the key's subject is its name."""

@@ -31,6 +31,7 @@ from reconciler.store.hosts import HostStore
 
 _LONGEST_CHECK_IN = 8 * 1024
 _LONGEST_REPORT = 16 * 1024 * 1024
+_LONGEST_DIGEST = 64
 _ATTEMPT_ID = re.compile(r"[0-9a-f-]{8,64}")
 _log = structlog.get_logger("reconciler.inbox")
 
@@ -111,6 +112,7 @@ class Inbox:
             return
         answer = protocol.CheckInAnswer(
             assignment=member.assignment if assignment != member.assigned else None,
+            assignment_digest=member.assigned if assignment != member.assigned else "",
             send_report=report != member.report,
         )
         body = orjson.dumps(encode(answer))
@@ -141,16 +143,17 @@ class Inbox:
         report = decode(protocol.Report, await _json(request))
         if any(_ATTEMPT_ID.fullmatch(attempt.id) is None for attempt in report.attempts):
             raise WireError("an attempt's id is malformed", where=member.name)
+        if len(report.digest) > _LONGEST_DIGEST or len(report.assignment) > _LONGEST_DIGEST:
+            raise WireError("a digest is too long", where=member.name)
         await asyncio.to_thread(self._keep_report, member, report)
         self._keeper.reported(member.name)
         return Response(status_code=204)
 
     def _keep_report(self, member: Member, report: protocol.Report) -> None:
         now = time.time()
-        digest = protocol.report_digest(report.observation, report.assignment)
         self._attempts.record(member.name, report.attempts)
-        self._hosts.record_report(member.name, report.observation, digest, report.assignment, now)
-        member.report = digest
+        self._hosts.record_report(member.name, report.observation, report.digest, report.assignment, now)
+        member.report = report.digest
         member.last_seen = now
 
     async def _artifact(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconciler.kernel.assignment import Assignment, Goal
+from reconciler.kernel.assignment import Assignment, Goal, Hold
 from reconciler.store.hosts import HostRecord
 
 
@@ -28,6 +28,7 @@ class Member:
     assigned: str
     revision: str
     goals: tuple[Goal, ...] = ()
+    hold: Hold | None = None
     silent: bool = False
 
     @property
@@ -35,7 +36,7 @@ class Member:
         """What the host should have now, or ``None`` before its first assignment."""
         if not self.assigned:
             return None
-        return Assignment(self.name, self.environment, self.revision, self.goals)
+        return Assignment(self.name, self.environment, self.revision, self.goals, self.hold)
 
 
 class Roster:
@@ -83,19 +84,20 @@ class Roster:
             names, self._seen = self._seen, set()
         return [(m.name, m.last_seen, m.busy) for name in names if (m := self._members.get(name)) is not None]
 
-    def assign(self, new: Mapping[str, tuple[str, str, str, tuple[Goal, ...]]]) -> None:
-        """Give hosts what they should have: environment, digest, revision and goals by host name.
+    def assign(self, new: Mapping[str, tuple[Assignment, str]]) -> None:
+        """Give hosts what they should have: assignment and digest by host name.
 
         An unchanged digest keeps the revision that it first came with.
         """
-        for name, (environment, digest, revision, goals) in new.items():
+        for name, (assignment, digest) in new.items():
             member = self._members.get(name)
             if member is None:
                 continue
             if member.assigned != digest:
-                member.revision = revision
-            member.environment = environment
-            member.goals = goals
+                member.revision = assignment.revision
+            member.environment = assignment.environment
+            member.goals = assignment.goals
+            member.hold = assignment.hold
             member.assigned = digest
 
 

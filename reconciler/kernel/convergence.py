@@ -164,6 +164,12 @@ def _standing(
     installed = ", ".join(sorted(product.version for product in family)) or None
     wanted = goal.target.version if goal.target else None
     step = needed_step(goal, family)
+    if step is None and observed.reboot_asked_by == goal.package:
+        # A silent upgrade has been seen to return 3010 and to roll back at the boot: not before that is it so.
+        waits = "it asked for a reboot, and is looked at again after that"
+        return Standing(
+            goal.package, Sync.UNKNOWN, Health.PROGRESSING, Reason.REBOOT_PENDING, installed, wanted, waits
+        )
     if step is None:
         return Standing(goal.package, Sync.SYNCED, Health.HEALTHY, Reason.UP_TO_DATE, installed, wanted)
 

@@ -45,12 +45,14 @@ class InstalledProduct:
 class Observation:
     """One look at a host.
 
-    ``reboot_pending`` lists the signals that ask for a reboot, empty where none does. ``booted_at`` is in
+    ``reboot_pending`` lists the signals that ask for a reboot, empty where none does; ``reboot_asked_by`` is the
+    package whose install asked for one and has not seen it yet. ``booted_at`` is in
     seconds since the epoch. ``tallies`` count the failed attempts at the goals that are now assigned.
     """
 
     products: tuple[InstalledProduct, ...] = ()
     reboot_pending: tuple[str, ...] = ()
+    reboot_asked_by: str = ""
     booted_at: int = 0
     system: str = ""
     agent_version: str = ""

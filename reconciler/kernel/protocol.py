@@ -56,9 +56,14 @@ class CheckIn:
 
 @dataclass(frozen=True, slots=True)
 class CheckInAnswer:
-    """What is new for a host: an assignment, or that the server lacks its report."""
+    """What is new for a host: an assignment, or that the server lacks its report.
+
+    ``assignment_digest`` comes with an assignment. To the agent it is opaque: it says it back at each check-in,
+    and never works it out, so that an agent of another release agrees with the server all the same.
+    """
 
     assignment: Assignment | None = None
+    assignment_digest: str = ""
     send_report: bool = False
 
 
@@ -66,12 +71,14 @@ class CheckInAnswer:
 class Report:
     """All that a host knows of itself, and every attempt that the server has not confirmed yet.
 
-    ``assignment`` is the digest of the assignment it works from, empty before the first.
+    ``assignment`` is the digest of the assignment it works from, empty before the first. ``digest`` is the
+    report's own, as the agent works it out; to the server it is opaque.
     """
 
     observation: Observation
     assignment: str = ""
     attempts: tuple[Attempt, ...] = ()
+    digest: str = ""
 
 
 def hash_key(key: str) -> str:
@@ -88,7 +95,7 @@ def goal_fingerprint(goal: Goal) -> str:
 
 
 def assignment_digest(assignment: Assignment) -> str:
-    """Return the digest by which agent and server agree on an assignment.
+    """Return the digest of an assignment, as the server works it out.
 
     Neither revision nor host plays a part: a commit that changes nothing for a host sends nothing to it, and
     hosts that should have the same share one digest.
@@ -97,5 +104,5 @@ def assignment_digest(assignment: Assignment) -> str:
 
 
 def report_digest(observation: Observation, assignment: str) -> str:
-    """Return the digest by which agent and server agree on a report."""
+    """Return the digest of a report, as the agent works it out."""
     return digest((observation, assignment))

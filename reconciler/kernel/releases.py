@@ -38,6 +38,11 @@ class Release:
     reboot_expected: bool = False
 
     @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Every file that installing it takes: the MSI, then its transforms."""
+        return (self.artifact, *self.transforms)
+
+    @property
     def three_fields(self) -> ThreeFields:
         """The fields of the version that Windows compares."""
         return three_fields(self.version)

@@ -26,7 +26,7 @@ class Followed:
     """Set where the head is new."""
 
 
-def follow(site: Site, mirror: GitRepository) -> Followed:
+def follow(site: Site, mirror: GitRepository, held: str | None) -> Followed:
     """Fetch, and take in the head of the branch if it is new. Running it again changes nothing.
 
     A head that does not validate leaves the last good revision in force. One that does not build on the last
@@ -35,6 +35,8 @@ def follow(site: Site, mirror: GitRepository) -> Followed:
     Args:
         site: the installation.
         mirror: the mirror of the desired-state repository.
+        held: the commit whose state is held in memory. Where it is not the one in force (the mirror was lost
+            and is whole again, say), the state in force is returned once more.
 
     Raises:
         FetchError: the repository cannot be reached now.
@@ -44,7 +46,7 @@ def follow(site: Site, mirror: GitRepository) -> Followed:
     head = mirror.head(site.settings.branch)
     newest = next(iter(site.revisions.newest()), None)
     if newest is not None and newest.commit == head:
-        return Followed(head)
+        return Followed(head, _in_force_unless(site, mirror, held))
 
     commit = mirror.commit(head)
     loaded = load(mirror, head, site.settings.root)
@@ -62,3 +64,11 @@ def follow(site: Site, mirror: GitRepository) -> Followed:
         mirror.handle().references.create(PINNED, pygit2.Oid(hex=head), force=True)
     site.revisions.record(record)
     return Followed(head, loaded.state, record)
+
+
+def _in_force_unless(site: Site, mirror: GitRepository, held: str | None) -> DesiredState | None:
+    in_force = site.revisions.in_force()
+    if in_force is None or in_force == held:
+        return None
+    mirror.handle().references.create(PINNED, pygit2.Oid(hex=in_force), force=True)
+    return load(mirror, in_force, site.settings.root).state

@@ -1,52 +1,144 @@
-"""Adds a release to the catalog from the MSI itself, and keeps the MSI as an artifact."""
+"""Adds releases to the catalog from their MSIs, and keeps the MSIs as artifacts: all that are named, or none."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.artifacts.msi_file import MsiIdentity, read_msi
-from reconciler.desired.editing import add_release, new_package
+from reconciler.artifacts.installer_files import InstallerKind, kind_of
+from reconciler.artifacts.msi_file import MsiIdentity, UnreadableMsi, read_msi
 from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import load_folder
 from reconciler.desired.model import DesiredState
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.identity import three_fields
 from reconciler.kernel.releases import Artifact, Release
+from reconciler.operations.cataloguing.candidate import Candidate, CannotImport, keep_files, read_candidate
+from reconciler.operations.cataloguing.edits import CatalogEdits
+from reconciler.operations.cataloguing.notices import Notice, NoticeKind
+from reconciler.operations.text_files import read_text, write_all
 from reconciler.site import Site
 
+_SUFFIXES = (".msi", ".msp")
 
-class CannotImport(ReconcilerError):
-    """An MSI that does not fit the package it was to be imported into."""
 
-    reference = "cannot-import"
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What is to be imported.
+
+    ``paths`` are files, and folders that are searched for .msi files. ``package`` is ``None`` to go by each
+    file's UpgradeCode. ``transforms``, ``issue`` and ``notes`` go with every release that is added.
+    """
+
+    paths: tuple[Path, ...]
+    package: str | None = None
+    transforms: tuple[Path, ...] = ()
+    issue: str = ""
+    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was read, what was kept, and the catalog file. ``changed`` is False where it had the release."""
+    """One release: what was read, what is kept, and its catalog file. ``added`` is False where that had it."""
 
+    file: Path
     identity: MsiIdentity
     artifact: Artifact
+    package: str
     catalog_file: Path
-    changed: bool
+    added: bool
 
 
-def import_msi(site: Site, file: Path, package: str, folder: Path) -> Imported:
-    """Import an MSI as a release of a package. Doing it again changes nothing.
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """Every release, by package and version, and what there is to point out."""
+
+    releases: tuple[Imported, ...]
+    notices: tuple[Notice, ...]
+
+
+class SeveralProblems(CannotImport):
+    """More than one reason why nothing was imported."""
+
+    reference = "several-problems"
+
+    def __init__(self, problems: Iterable[ReconcilerError]) -> None:
+        self.problems = tuple(problems)
+        told = "\n".join(f"- {problem}" for problem in self.problems)
+        super().__init__(f"nothing was imported, for {len(self.problems)} reasons:\n{told}")
+
+
+def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportResult:
+    """Import MSIs as releases. Doing it again changes nothing.
 
     Args:
-        site: the installation whose artifact folder keeps the file.
-        file: the MSI. Its identity is read from it, never from its name; the name is kept for the hosts, where
-            a minor update may look for it.
-        package: the package's name; a new package is made from the MSI.
+        site: the installation whose artifact folder keeps the files.
+        request: what to import. A file's identity is read from it, never from its name; the name is kept for
+            the hosts, where a minor update may look for it.
         folder: the folder of the desired state in a working tree, which must be valid.
 
     Raises:
-        UnreadableMsi: the file is not an MSI, or lacks its identity.
-        CannotImport: the desired state is not valid, or the MSI does not fit the package.
-        ArtifactError: the file cannot be kept.
+        CannotImport: the desired state is not valid, or a file does not fit its package.
+        UnreadableMsi: a file is no MSI, or lacks its identity.
+        SeveralProblems: more than one of these; nothing was changed.
+        ArtifactError: a file cannot be kept.
+        CannotWrite: a catalog file cannot be written; nothing was changed.
     """
-    identity = read_msi(file)
+    desired = _valid(folder)
+    problems: list[ReconcilerError] = []
+    notices: list[Notice] = []
+    candidates: list[Candidate] = []
+    for file in _files(request.paths, problems, notices):
+        try:
+            candidates.append(read_candidate(file, request.transforms, request.issue, request.notes))
+        except ReconcilerError as error:
+            problems.append(error)
+    if request.transforms and len(candidates) > 1:
+        hint = "a transform is made for one MSI: import that one by itself"
+        problems.append(CannotImport("transforms were named for several MSIs", hint=hint))
+    edits = CatalogEdits(desired, lambda package: read_text(_catalog_file(folder, package)) or "", built_by(site))
+    imported: list[Imported] = []
+    for candidate in sorted(candidates, key=lambda item: (three_fields(item.identity.version), item.file)):
+        try:
+            addition = edits.add(candidate, request.package)
+        except ReconcilerError as error:
+            problems.append(error)
+            continue
+        notices += addition.notices
+        imported.append(
+            Imported(
+                candidate.file,
+                candidate.identity,
+                candidate.artifact,
+                addition.package,
+                _catalog_file(folder, addition.package),
+                addition.added,
+            )
+        )
+    if problems:
+        raise problems[0] if len(problems) == 1 else SeveralProblems(problems)
+    for candidate in candidates:
+        keep_files(site.artifacts, candidate)
+    write_all({_catalog_file(folder, package): text for package, text in edits.texts.items()})
+    imported.sort(key=lambda item: (item.package, three_fields(item.identity.version)))
+    return ImportResult(tuple(imported), tuple(notices))
+
+
+def built_by(site: Site) -> Callable[[Release], float | None]:
+    """Return what tells when a release's MSI was built: by the MSI itself, where it is kept."""
+
+    def saved_at(release: Release) -> float | None:
+        kept = site.artifacts.find(release.artifact.sha256)
+        try:
+            return read_msi(kept).saved_at if kept is not None else None
+        except UnreadableMsi:
+            return None
+
+    return saved_at
+
+
+def _valid(folder: Path) -> DesiredState:
     loaded = load_folder(folder)
     if loaded.state is None:
         first = loaded.findings[0]
@@ -55,67 +147,26 @@ def import_msi(site: Site, file: Path, package: str, folder: Path) -> Imported:
             where=f"{first.path}:{first.line}:{first.column}",
             hint=f"run reconciler validate {folder}, mend it, and import again",
         )
-    catalog_file = folder / CATALOG_FOLDER / f"{package}.yaml"
-    known = loaded.state.packages.get(package)
-    if identity.upgrade_code is None:
-        raise CannotImport(
-            "the MSI has no UpgradeCode, so its later versions could not be told to be of one family",
-            where=str(file),
-            hint="ask its vendor for one that has",
-        )
-    _refuse_foreign(identity, identity.upgrade_code, package, loaded.state, file)
-    artifact = site.artifacts.add(file)
-    release = Release(identity.version, identity.product_code, identity.package_code, artifact)
-    if known is None:
-        text = new_package(identity.upgrade_code, release)
-    else:
-        present = next((r for r in known.releases if r.package_code == identity.package_code), None)
-        if present is not None:
-            _refuse_other_file(present, artifact, file)
-            return Imported(identity, artifact, catalog_file, changed=False)
-        text = add_release(catalog_file.read_text("utf-8"), release)
-    catalog_file.parent.mkdir(parents=True, exist_ok=True)
-    catalog_file.write_text(text, "utf-8")
-    return Imported(identity, artifact, catalog_file, changed=True)
+    return loaded.state
 
 
-def _refuse_foreign(
-    identity: MsiIdentity, upgrade_code: str, package: str, desired: DesiredState, file: Path
-) -> None:
-    """Refuse an MSI whose codes say that it belongs to another package."""
-    known = desired.packages.get(package)
-    if known is not None and known.upgrade_code != upgrade_code:
-        raise CannotImport(
-            f"its UpgradeCode {upgrade_code} is not that of {package} ({known.upgrade_code})",
-            where=str(file),
-            hint="it is another product: give it a package of its own",
-        )
-    for other in desired.packages.values():
-        if other.name == package:
+def _files(paths: Iterable[Path], problems: list[ReconcilerError], notices: list[Notice]) -> list[Path]:
+    """Return the files that are named, and those in folders that are named."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
             continue
-        if other.upgrade_code == upgrade_code:
-            raise CannotImport(
-                f"its UpgradeCode is that of {other.name}",
-                where=str(file),
-                hint=f"import it with --package {other.name}",
-            )
-        for release in other.releases:
-            if identity.product_code == release.product_code or identity.package_code == release.package_code:
-                raise CannotImport(
-                    f"it shares a code with {other.name} {release.version}",
-                    where=str(file),
-                    hint="two products cannot share one: ask their vendor for a package with codes of its own",
-                )
+        inside = sorted(item for item in path.rglob("*") if item.is_file())
+        found += [item for item in inside if item.suffix.lower() in _SUFFIXES]
+        if not any(item.suffix.lower() == ".msi" for item in inside):
+            problems.append(CannotImport("there is no .msi file in this folder", where=str(path)))
+        for item in inside:
+            if kind_of(item) is InstallerKind.TRANSFORM:
+                message = "a transform: it is applied only where --transform names it, beside its MSI"
+                notices.append(Notice(str(item), NoticeKind.NOT_APPLIED, message))
+    return list(dict.fromkeys(found))
 
 
-def _refuse_other_file(present: Release, artifact: Artifact, file: Path) -> None:
-    """Two files with one PackageCode are refused: Windows would run the one it has cached.
-
-    Source: learn.microsoft.com/windows/win32/msi/package-codes
-    """
-    if present.artifact.sha256 != artifact.sha256:
-        raise CannotImport(
-            f"it has the PackageCode of release {present.version}, but is another file",
-            where=str(file),
-            hint="each build needs a PackageCode of its own; Windows would go on running the file it has cached",
-        )
+def _catalog_file(folder: Path, package: str) -> Path:
+    return folder / CATALOG_FOLDER / f"{package}.yaml"

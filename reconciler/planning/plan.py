@@ -95,7 +95,7 @@ def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
                     step.kind,
                     step.from_version,
                     step.to_version,
-                    sum(release.artifact.size for release in step.artifacts),
+                    sum(file.size for release in step.artifacts for file in release.artifacts),
                     standing.reason,
                     standing.message,
                     any(release.reboot_expected for release in step.artifacts),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from reconciler.desired.model import DesiredState
-from reconciler.kernel.assignment import Assignment, Goal
+from reconciler.desired.model import DesiredState, Variant
+from reconciler.kernel.assignment import Assignment, Goal, Hold
 from reconciler.kernel.protocol import assignment_digest, goal_fingerprint
 from reconciler.kernel.releases import Release
+from reconciler.rollout.guards import Held, hold_back
+
+Goals = tuple[Goal, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,44 +28,65 @@ class Assigner:
     def __init__(self, desired: DesiredState) -> None:
         self._desired = desired
         self._goals: dict[tuple[str, str, str | None], Goal] = {}
-        self._shared: dict[tuple[str, tuple[Goal, ...]], tuple[tuple[Goal, ...], str]] = {}
-        self._whole_environment: dict[str, tuple[tuple[Goal, ...], str]] = {}
+        self._shared: dict[tuple[str, Variant, frozenset[str]], Goals] = {}
+        self._held_back: dict[tuple[str, int, bool], Goals] = {}
+        self._digests: dict[tuple[str, int, Hold | None], str] = {}
 
-    @property
-    def revision(self) -> str:
-        """The commit that assignments are made from."""
-        return self._desired.revision
-
-    def assign(self, host: str, enrolled_into: str | None) -> Assigned | None:
+    def assign(self, host: str, enrolled_into: str | None, managed: Collection[str] = ()) -> Assigned:
         """Return what a host should have.
 
         Args:
             host: its name, in any case.
             enrolled_into: the environment that its agent enrolled into; a file that names the host goes before.
+            managed: the packages that it was asked to have so far. Where its environment prunes, those that are
+                named no longer are to be absent.
 
         Returns:
-            ``None`` where the host belongs to no environment of this desired state.
+            an assignment of nothing where the host belongs to no environment of this desired state: what it has
+            stays as it is.
         """
+        name = host.upper()
         environment = self._desired.environment_of(host, enrolled_into)
         if environment is None:
-            return None
-        named = self._desired.host(host)
-        if named is None or not named.packages:
-            if environment not in self._whole_environment:
-                self._whole_environment[environment] = self._goals_of(environment, None)
-            goals, digest = self._whole_environment[environment]
-        else:
-            goals, digest = self._goals_of(environment, host)
-        return Assigned(Assignment(host.upper(), environment, self._desired.revision, goals), digest)
+            return self._digested(Assignment(name, enrolled_into or "", self._desired.revision))
+        variant = self._desired.variant(environment, host)
+        dropped = frozenset(managed) if self._desired.environments[environment].prune else frozenset()
+        key = (environment, variant, dropped)
+        goals = self._shared.get(key)
+        if goals is None:
+            goals = self._shared[key] = self._goals_of(environment, host, dropped)
+        hold = self._desired.hold_of(host, environment)
+        return self._digested(Assignment(name, environment, self._desired.revision, goals, hold))
 
-    def _goals_of(self, environment: str, host: str | None) -> tuple[tuple[Goal, ...], str]:
+    def hold_back(self, assigned: Assigned, held: Held, *, reported: bool) -> Assigned:
+        """Return the assignment with those removals marked that must wait for a confirmation.
+
+        Args:
+            assigned: what `assign` returned.
+            held: the removals that are too many at once; the same in all calls.
+            reported: whether the host has ever reported.
+        """
+        assignment = assigned.assignment
+        key = (assignment.environment, id(assignment.goals), reported)
+        goals = self._held_back.get(key)
+        if goals is None:
+            goals = hold_back(assignment.goals, assignment.environment, held, reported=reported)
+            self._held_back[key] = goals
+        return assigned if goals is assignment.goals else self._digested(replace(assignment, goals=goals))
+
+    def _digested(self, assignment: Assignment) -> Assigned:
+        """Goals are told apart by identity: they are kept alive here, and comparing them whole costs too much."""
+        key = (assignment.environment, id(assignment.goals), assignment.hold)
+        digest = self._digests.get(key)
+        if digest is None:
+            digest = self._digests[key] = assignment_digest(assignment)
+        return Assigned(assignment, digest)
+
+    def _goals_of(self, environment: str, host: str, managed: frozenset[str]) -> Goals:
         wanted = self._desired.wanted(environment, host)
-        goals = tuple(self._goal(package, release) for package, release in wanted.items())
-        found = self._shared.get((environment, goals))
-        if found is None:
-            digest = assignment_digest(Assignment("", environment, self._desired.revision, goals))
-            found = self._shared[environment, goals] = (goals, digest)
-        return found
+        pruned = sorted((managed - wanted.keys()) & self._desired.packages.keys())
+        goals = [self._goal(package, release) for package, release in wanted.items()]
+        return (*goals, *(self._goal(package, None) for package in pruned))
 
     def _goal(self, name: str, target: Release | None) -> Goal:
         package = self._desired.packages[name]

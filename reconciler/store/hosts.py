@@ -39,6 +39,15 @@ class HostRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class HostOutline:
+    """An enrolled host without what it said: for work on all hosts that must not read every report."""
+
+    name: str
+    environment: str
+    reported: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EnrolmentToken:
     """A one-time permission to enrol. Only its hash is kept."""
 
@@ -69,6 +78,19 @@ class HostStore:
         with self._database.read() as connection:
             rows = connection.execute(sa.select(hosts).order_by(hosts.c.name)).all()
         return tuple(_record(row) for row in rows)
+
+    def outlines(self) -> tuple[HostOutline, ...]:
+        """Return every enrolled host, in no order, without its report."""
+        query = sa.select(hosts.c.name, hosts.c.environment, hosts.c.reported_at.is_not(None).label("reported"))
+        with self._database.read() as connection:
+            return tuple(HostOutline(row.name, row.environment, row.reported) for row in connection.execute(query))
+
+    def observations(self) -> dict[str, Observation]:
+        """Return what every host that ever reported last said, by its name."""
+        query = sa.select(hosts.c.name, hosts.c.observation).where(hosts.c.observation.is_not(None))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return {row.name: decode(Observation, json.loads(row.observation)) for row in rows}
 
     def find(self, name: str) -> HostRecord | None:
         """Return one host, or ``None``."""

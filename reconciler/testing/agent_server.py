@@ -133,12 +133,13 @@ class _Handler(BaseHTTPRequestHandler):
         if owner.answer_check_in_with is not None:
             return 200, owner.answer_check_in_with
         last = owner.reports[-1] if owner.reports else None
-        known = protocol.report_digest(last.observation, last.assignment) if last else ""
+        known = last.digest if last else ""
         wanted = protocol.assignment_digest(owner.assignment) if owner.assignment else ""
         if check_in.report == known and check_in.assignment == wanted:
             return 204, b""
+        new = check_in.assignment != wanted
         answer = protocol.CheckInAnswer(
-            owner.assignment if check_in.assignment != wanted else None, check_in.report != known
+            owner.assignment if new else None, wanted if new else "", check_in.report != known
         )
         return 200, json.dumps(encode(answer)).encode()
 

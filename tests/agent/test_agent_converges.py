@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.convergence import needed_step
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.protocol import assignment_digest, hash_key, report_digest
+from reconciler.kernel.releases import Artifact
 from reconciler.kernel.steps import StepKind, Verb
 from reconciler.testing.sample_packages import STRANGER, guid, installed
 from reconciler.testing.simulated_windows import Fault
@@ -90,6 +92,33 @@ def test_the_command_on_record_is_what_an_operator_would_type(server, catalog, s
     assert command.startswith("msiexec.exe /i ")
     assert f'{release.artifact.sha256}/sample-1.0.0.msi" /qn' in command
     assert command.endswith('SITE="north wing"')
+
+
+def test_transforms_are_fetched_checked_and_applied_in_order(server, data, catalog, start):
+    release = catalog.release("1.0.0", 1)
+    contents = {"site.mst": b"first transform", "branding.mst": b"second transform"}
+    transforms = tuple(
+        Artifact(hashlib.sha256(content).hexdigest(), len(content), name) for name, content in contents.items()
+    )
+    server.artifacts |= {t.sha256: contents[t.file_name] for t in transforms}
+    server.assign(catalog.assignment(replace(release, transforms=transforms)))
+    start()
+    server.wait_for(ended(1))
+    (action,) = server.attempts()[0].actions
+    paths = [str(data / "artifacts" / t.sha256 / t.file_name) for t in transforms]
+    assert f'TRANSFORMS="{";".join(paths)}" TRANSFORMSSECURE=1' in action.command
+    assert (data / "artifacts" / transforms[1].sha256 / "branding.mst").read_bytes() == b"second transform"
+
+
+def test_a_transform_that_is_not_what_the_catalog_names_stops_the_install(server, machine, catalog, start):
+    release = catalog.release("1.0.0", 1)
+    transform = Artifact(hashlib.sha256(b"what was reviewed").hexdigest(), 17, "site.mst")
+    server.artifacts[transform.sha256] = b"something else!!!"
+    server.assign(catalog.assignment(replace(release, transforms=(transform,))))
+    start()
+    server.wait_for(ended(1))
+    assert server.attempts()[0].outcome is Outcome.ARTIFACT_REFUSED
+    assert machine.windows.state().products == ()
 
 
 def test_a_product_removed_by_hand_comes_back(server, machine, catalog, start):

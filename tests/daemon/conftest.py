@@ -7,6 +7,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,7 +72,7 @@ class ScriptedHost:
     def __init__(self, server: Server, name: str, key: str = "key-of-its-own") -> None:
         self.name, self.key = name, key
         self._server = server
-        self.report = protocol.Report(Observation())
+        self.report = protocol.Report(Observation(), digest="before the first")
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         connection = self._server.connect()
@@ -90,12 +91,11 @@ class ScriptedHost:
 
     def check_in(self, assignment: str | None = None) -> Answer:
         digest = self.report.assignment if assignment is None else assignment
-        said = protocol.report_digest(self.report.observation, self.report.assignment)
-        return self.ask("POST", protocol.CHECK_IN, protocol.CheckIn(said, digest))
+        return self.ask("POST", protocol.CHECK_IN, protocol.CheckIn(self.report.digest, digest))
 
     def send(self, report: protocol.Report) -> Answer:
-        self.report = report
-        return self.ask("POST", protocol.REPORT, report)
+        self.report = replace(report, digest=protocol.report_digest(report.observation, report.assignment))
+        return self.ask("POST", protocol.REPORT, self.report)
 
     def assigned(self) -> Assignment:
         """Wait until there is an assignment other than the one it works from, and return it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -146,3 +147,32 @@ def test_listings_are_json_for_programs(server: Server) -> None:
         )
         assert shown.returncode == 0, shown.stderr
         assert json.loads(shown.stdout)
+
+
+def test_a_lost_mirror_is_fetched_again_and_what_was_in_force_stays(server: Server) -> None:
+    host = server.enrolled("DEV-07")
+    assignment = host.assigned()
+    server.process.kill()
+    shutil.rmtree(server.site.settings.data / "repository.git")
+    server.start()
+    eventually((server.site.settings.data / "repository.git" / "refs" / "reconciler").exists)
+
+    def given_again() -> bool:
+        answer = host.check_in(assignment="")
+        return answer.json.get("assignment", {}).get("goals") is not None
+
+    eventually(given_again)
+    assert decode(Assignment, host.check_in(assignment="").json["assignment"]) == assignment
+    assert server.site.revisions.in_force() == assignment.revision
+
+
+def test_a_second_daemon_on_the_same_installation_is_refused(server: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler.cli.main", "daemon", "--port", "0"],
+        env={"RECONCILER_DATA": str(server.site.settings.data), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "another daemon runs on this installation" in done.stderr

@@ -50,7 +50,8 @@ def observation(case: dict[str, Any]) -> Observation:
         {"package": "app", "goal": "goal", "last_ended_at": NOW - tally["ago"], **tally["counts"]}
         for tally in case.get("tallies", [])
     ]
-    data = {"products": products, "reboot_pending": case.get("reboot_pending", []), "tallies": tallies}
+    data = {"products": products, "tallies": tallies}
+    data |= {key: case[key] for key in ("reboot_pending", "reboot_asked_by") if key in case}
     return decode(Observation, data)
 
 

@@ -55,6 +55,15 @@ def test_install_command() -> None:
     )
 
 
+def test_transforms_are_given_by_their_full_paths_and_only_at_a_first_install() -> None:
+    paths = ("C:\\a b\\one.mst", "C:\\two.mst")
+    assert 'TRANSFORMS="C:\\a b\\one.mst;C:\\two.mst" TRANSFORMSSECURE=1' in property_string(
+        action(Verb.INSTALL), paths
+    )
+    assert "TRANSFORMS" not in property_string(action(Verb.REINSTALL), paths)
+    assert "TRANSFORMS" not in property_string(action(Verb.REMOVE), paths)
+
+
 def test_minor_update_reinstalls_all_from_the_new_file() -> None:
     assert "REINSTALL=ALL REINSTALLMODE=vomus" in property_string(action(Verb.REINSTALL))
 

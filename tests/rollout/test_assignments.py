@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.desired.model import ABSENT, DesiredState, Environment, Host, Package
+from reconciler.kernel.assignment import Hold
 from reconciler.kernel.releases import Artifact, Release
 from reconciler.rollout.assignments import Assigned, Assigner
 
@@ -26,9 +27,7 @@ STATE = DesiredState(
 
 
 def assigned(state: DesiredState, host: str, enrolled_into: str | None = None) -> Assigned:
-    found = Assigner(state).assign(host, enrolled_into)
-    assert found is not None
-    return found
+    return Assigner(state).assign(host, enrolled_into)
 
 
 def version(found: Assigned) -> str | None:
@@ -53,14 +52,12 @@ def test_a_file_goes_before_enrolment() -> None:
 
 
 def test_a_host_of_no_environment_is_assigned_nothing() -> None:
-    assert Assigner(STATE).assign("NEW-01", "gone") is None
+    assert assigned(STATE, "NEW-01", "gone").assignment.goals == ()
 
 
 def test_hosts_that_should_have_the_same_share_goals_and_digest() -> None:
     assigner = Assigner(STATE)
     one, other = assigner.assign("A", "dev"), assigner.assign("B", "dev")
-    assert one is not None
-    assert other is not None
     assert one.digest == other.digest
     assert one.assignment.goals is other.assignment.goals
 
@@ -81,3 +78,18 @@ def test_another_release_in_the_catalog_makes_the_assignment_new_but_not_the_goa
 def test_another_target_makes_the_goal_new() -> None:
     dev, prod = assigned(STATE, "A", "dev"), assigned(STATE, "A", "prod")
     assert dev.assignment.goals[0].fingerprint != prod.assignment.goals[0].fingerprint
+
+
+def test_where_an_environment_prunes_what_was_managed_and_is_named_no_longer_goes() -> None:
+    dropped = replace(STATE, environments={"dev": Environment("dev", prune=True)}, hosts={})
+    (goal,) = Assigner(dropped).assign("A", "dev", managed=["app", "gone-from-the-catalog"]).assignment.goals
+    assert (goal.package, goal.target) == ("app", None)
+    kept = replace(STATE, environments={"dev": Environment("dev")}, hosts={})
+    assert Assigner(kept).assign("A", "dev", managed=["app"]).assignment.goals == ()
+
+
+def test_a_hold_comes_along_and_makes_the_assignment_new() -> None:
+    hold = Hold("audit week", 5.0)
+    held = replace(STATE, hosts={**STATE.hosts, "PROD-01": Host("PROD-01", "prod", hold=hold)})
+    assert assigned(held, "PROD-01").assignment.hold == hold
+    assert assigned(held, "PROD-01").digest != assigned(STATE, "PROD-01").digest

@@ -44,7 +44,7 @@ class WindowsMachine:
         removal = run.action.verb is Verb.REMOVE
         subject = run.action.product_code if removal or run.file is None else str(run.file)
         verb = REMOVE if removal else "install"
-        arguments = [str(run.folder), verb, subject, property_string(run.action)]
+        arguments = [str(run.folder), verb, subject, property_string(run.action, run.transform_names)]
         command = [sys.executable, "-I", "-S", "-c", _CHILD, *arguments]
         try:
             return _Child(_spawn(command))

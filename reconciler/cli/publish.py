@@ -1,0 +1,169 @@
+"""The command for build servers: publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli.catalog import IssueOption, NotesOption, TransformsOption, print_diff, print_notices
+from reconciler.cli.options import DataOption, Format, FormatOption, RepositoryOption, settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.operations.arrival import Arrival
+    from reconciler.operations.publish import Published
+
+FAILED, TIMED_OUT = 1, 3
+"""Exit codes of waiting in vain."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(
+        "publish",
+        epilog="Example: `reconciler publish agent.msi --package contoso-agent --environment dev --wait`",
+    )(publish)
+
+
+def publish(
+    file: Annotated[Path, typer.Argument(help="The MSI.", exists=True, dir_okay=False)],
+    package: Annotated[str, typer.Option("--package", help="The package that it is a release of.")],
+    environment: Annotated[str, typer.Option("--environment", help="The environment that gets the version.")],
+    transforms: TransformsOption = None,
+    issue: IssueOption = "",
+    notes: NotesOption = "",
+    author: Annotated[
+        str | None,
+        typer.Option("--author", help="Name <mail>; else as git is configured.", show_default=False),
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", help="The commit's message; else one is made.", show_default=False)
+    ] = None,
+    branch: Annotated[
+        str | None,
+        typer.Option("--branch", help="Propose on this branch instead of committing.", show_default=False),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every host that should have it does.")] = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait at the most.")] = 1800,
+    repository: RepositoryOption = None,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Keep an MSI as an artifact, add its release and set the version in one commit, and push that.
+
+    With --wait it exits with 0 once every host that should have the release does, with 1 where one failed, and
+    with 3 where time was up.
+    """
+    from reconciler.cli.output import print_json
+    from reconciler.operations.arrival import ArrivalState, await_arrival
+    from reconciler.operations.publish import PublishRequest
+    from reconciler.operations.publish import publish as push
+    from reconciler.site import open_site
+
+    if wait and branch is not None:
+        raise typer.BadParameter("a proposal is not installed anywhere: leave out --wait or --branch")
+    request = PublishRequest(
+        file, package, environment, tuple(transforms or ()), issue, notes, author, message, branch
+    )
+    arrival = None
+    with open_site(settings_from(data=data, repository=repository)) as site:
+        published = push(site, request)
+        if form is Format.TEXT:
+            _show(published)
+        if wait:
+            arrival = _follow(await_arrival(site, published, timeout), published)
+    if form is Format.JSON:
+        print_json({**_plain(published), "arrival": arrival})
+    if arrival is not None and arrival.state is not ArrivalState.SYNCED:
+        raise typer.Exit(TIMED_OUT if arrival.state is ArrivalState.TIMED_OUT else FAILED)
+
+
+def _show(published: Published) -> None:
+    from reconciler.cli.output import print_line
+
+    print_notices(published.notices)
+    print_diff(published.changes)
+    what = f"{published.package} {published.release.version}"
+    if published.changes:
+        print_line(f"pushed {published.commit[:10]} to {published.branch}: {published.environment} gets {what}")
+    else:
+        print_line(f"nothing to change: {published.environment} asks for {what} on {published.branch} already")
+
+
+def _plain(published: Published) -> dict[str, object]:
+    return {
+        "changed": bool(published.changes),
+        "package": published.package,
+        "version": published.release.version,
+        "environment": published.environment,
+        "branch": published.branch,
+        "commit": published.commit,
+        "changes": [{"path": change.path, "diff": change.diff()} for change in published.changes],
+        "notices": published.notices,
+    }
+
+
+def _follow(arrivals: Iterator[Arrival], published: Published) -> Arrival:
+    """Show how it goes, on standard error: a bar on a terminal, lines elsewhere; return how it ended."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    last = _with_bar(arrivals, published, console) if console.is_terminal else _with_lines(arrivals, published)
+    typer.echo(_sentence(last, published), err=True)
+    for host in last.missing:
+        reason = f"{host.health.value}, {host.reason.value}" + (f": {host.message}" if host.message else "")
+        typer.echo(f"  {host.host}: {reason}", err=True)
+    return last
+
+
+def _with_bar(arrivals: Iterable[Arrival], published: Published, console: object) -> Arrival:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    assert isinstance(console, Console)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"{published.package} {published.release.version}", total=None)
+        for arrival in arrivals:
+            total = arrival.hosts or None
+            progress.update(
+                task, completed=arrival.arrived, total=total, description=_sentence(arrival, published)
+            )
+    return arrival
+
+
+def _with_lines(arrivals: Iterable[Arrival], published: Published) -> Arrival:
+    for arrival in arrivals:
+        if not arrival.ended:
+            typer.echo(_sentence(arrival, published), err=True)
+    return arrival
+
+
+def _sentence(arrival: Arrival, published: Published) -> str:
+    from reconciler.operations.arrival import ArrivalState
+
+    what = f"{published.package} {published.release.version}"
+    count = f"{arrival.arrived} of {arrival.hosts} hosts of {published.environment} have {what}"
+    match arrival.state:
+        case ArrivalState.NOT_IN_FORCE:
+            return f"waiting: {arrival.message}"
+        case ArrivalState.SYNCED if arrival.hosts == 0:
+            return f"done: no host of {published.environment} is to have {what}"
+        case ArrivalState.SYNCED:
+            return f"done: {count}"
+        case ArrivalState.FAILED:
+            return f"failed: {arrival.message or count}"
+        case ArrivalState.SUPERSEDED:
+            return f"superseded: {arrival.message}"
+        case ArrivalState.TIMED_OUT:
+            return f"time is up: {arrival.message or count}"
+        case ArrivalState.ON_ITS_WAY:
+            return count

@@ -1,0 +1,1 @@
+"""What import and publish share: from an MSI to a release in a catalog file."""

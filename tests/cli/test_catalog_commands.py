@@ -1,0 +1,81 @@
+"""init, import, publish and adopt on the command line: what they print, and how they exit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def reconciler(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "reconciler.cli.main", *words],
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), **environment},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_init_makes_a_repository_that_validates(tmp_path: Path) -> None:
+    made = reconciler("init", "fleet", "--forge", "gitlab", cwd=tmp_path)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "created   fleet/environments/dev/environment.yaml" in made.stdout
+    assert "created   fleet/.gitlab-ci.yml" in made.stdout
+    assert "note: git does not know who you are" in made.stdout
+    assert reconciler("validate", cwd=tmp_path / "fleet").returncode == 0
+    again = reconciler("init", "--forge", "gitlab", cwd=tmp_path / "fleet")
+    assert "files were up to date" in again.stdout
+    assert "created" not in again.stdout
+
+
+def test_init_says_what_it_kept(tmp_path: Path) -> None:
+    (tmp_path / ".gitlab-ci.yml").write_text("stages: []\n")
+    said = json.loads(reconciler("init", "--forge", "gitlab", "--no-git", "--format", "json", cwd=tmp_path).stdout)
+    (kept,) = [file for file in said["files"] if file["fate"] == "kept"]
+    assert kept["path"] == ".gitlab-ci.yml"
+    assert kept["why"]
+    assert not (tmp_path / ".git").exists()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    assert reconciler("init", "--no-git", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+def test_import_tells_every_problem(fleet: Path) -> None:
+    for name in ("one.msi", "two.msi"):
+        (fleet / name).write_bytes(b"no installer")
+    done = reconciler("import", "one.msi", "two.msi", cwd=fleet)
+    assert done.returncode == 1
+    assert "one.msi: this is not a Windows Installer package" in done.stderr
+    assert "two.msi: this is not a Windows Installer package" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_publish_of_what_is_no_msi_says_so_before_anything_else(fleet: Path) -> None:
+    (fleet / "one.msi").write_bytes(b"no installer")
+    done = reconciler("publish", "one.msi", "--package", "one", "--environment", "dev", cwd=fleet)
+    assert done.returncode == 1
+    assert "not a Windows Installer package" in done.stderr
+
+
+def test_a_proposal_cannot_be_waited_for(fleet: Path) -> None:
+    (fleet / "one.msi").write_bytes(b"no installer")
+    words = ("--package", "one", "--environment", "dev", "--branch", "propose", "--wait")
+    done = reconciler("publish", "one.msi", *words, cwd=fleet)
+    assert done.returncode == 2
+    assert "--branch" in done.stderr
+
+
+def test_adopt_before_anything_is_in_force_says_what_to_do(fleet: Path) -> None:
+    done = reconciler("adopt", "PROD-01", cwd=fleet)
+    assert done.returncode == 1
+    assert "no valid revision" in done.stderr
+    assert "Traceback" not in done.stderr
