@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -23,8 +25,6 @@ def daemon(
     port: Annotated[int | None, typer.Option("--port", help="Port to serve agents on; 0 for any.")] = None,
 ) -> None:
     """Follow the repository and serve agents, until it is ended by SIGTERM or Ctrl-C."""
-    import asyncio
-
     import structlog
 
     from reconciler.daemon import Daemon
@@ -44,10 +44,20 @@ def daemon(
     with open_site(settings) as site:
         server = Daemon(site)
         try:
-            asyncio.run(server.run(lambda url: typer.echo(f"serving agents at {url}")))
+            with asyncio.Runner(loop_factory=_event_loop()) as runner:
+                runner.run(server.run(lambda url: typer.echo(f"serving agents at {url}")))
         except OSError as error:
             raise ReconcilerError(
                 f"cannot serve agents: {error.strerror or error}",
                 where=f"{settings.address}:{settings.port}",
                 hint="another process may hold the port: choose one with --port",
             ) from error
+
+
+def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return how to make the faster event loop where there is one for this system."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

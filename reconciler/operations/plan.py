@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pygit2
 
 from reconciler.desired.mirror import fetch
-from reconciler.desired.model import DesiredState
+from reconciler.desired.model import DesiredState, Package
 from reconciler.desired.repository import GitRepository, RepositoryError
+from reconciler.kernel.identity import three_fields
 from reconciler.operations.desired import NothingInForce, load_valid, mirror_of, state_at
 from reconciler.operations.fleet import known_hosts
-from reconciler.planning.changes import HostWishes, compare
-from reconciler.planning.comparison import Comparison
+from reconciler.planning.changes import HostWishes, WishChange, compare
+from reconciler.planning.comparison import Comparison, ReleaseNote
 from reconciler.planning.plan import plan
 from reconciler.site import Site
 
@@ -49,7 +50,8 @@ def plan_revision(site: Site, revision: str | None, base: str | None) -> Compari
     return Comparison(
         base=held_against,
         revision=wanted,
-        changes=compare(_wishes(before, enrolled) if before is not None else (), _wishes(desired, enrolled)),
+        changes=(changes := _changes(before, desired, enrolled)),
+        notes=_notes(desired, changes),
         plan=plan(wanted, known_hosts(site, desired), site.clock()),
     )
 
@@ -80,16 +82,47 @@ def plan_from_repository(folder: Path, root: str, revision: str, base: str | Non
     held_against = repository.resolve(base) if base is not None else next(iter(parents), None)
     before = load_valid(repository, held_against, root) if held_against is not None else None
     after = load_valid(repository, commit, root)
-    changes = compare(_wishes(before, {}) if before is not None else (), _wishes(after, {}))
-    return Comparison(held_against, commit, changes, None)
+    changes = _changes(before, after, {})
+    return Comparison(held_against, commit, changes, None, _notes(after, changes))
 
 
-def _wishes(desired: DesiredState, enrolled: dict[str, str]) -> Iterable[HostWishes]:
+def _changes(
+    before: DesiredState | None, after: DesiredState, enrolled: Mapping[str, str]
+) -> tuple[WishChange, ...]:
+    return compare(_wishes(before, enrolled) if before is not None else (), _wishes(after, enrolled))
+
+
+def _notes(desired: DesiredState, changes: Iterable[WishChange]) -> tuple[ReleaseNote, ...]:
+    """Return what the catalog says of every release that a change brings in or passes over, newest first."""
+    spans: dict[str, set[str]] = {}
+    for change in changes:
+        package = desired.packages.get(change.package)
+        if package is not None and change.after is not None:
+            spans.setdefault(change.package, set()).update(_between(package, change.before, change.after))
+    return tuple(
+        ReleaseNote(name, release.version, details.issue or None, details.notes or None)
+        for name, versions in sorted(spans.items())
+        for release in sorted(desired.packages[name].releases, key=lambda found: found.three_fields, reverse=True)
+        if release.version in versions
+        and ((details := desired.packages[name].details_of(release.version)).issue or details.notes)
+    )
+
+
+def _between(package: Package, before: str | None, after: str) -> Iterable[str]:
+    """Return the versions from the one after ``before`` up to ``after``; for a way down, those that are left."""
+    low, high = sorted((three_fields(before or after), three_fields(after)))
+    for release in package.releases:
+        if release.version == after or low < release.three_fields <= high:
+            yield release.version
+
+
+def _wishes(desired: DesiredState, enrolled: Mapping[str, str]) -> Iterable[HostWishes]:
     """Return what every host should have, and each environment on the whole."""
     for environment in desired.environments.values():
-        yield HostWishes("", environment.name, desired.wanted(environment.name))
+        yield HostWishes("", environment.name, desired.wanted(environment.name), environment.prune)
     names = {name.upper() for name in desired.hosts} | enrolled.keys()
     for name in names:
         home = desired.environment_of(name, enrolled.get(name))
         if home is not None:
-            yield HostWishes(name, home, desired.wanted(home, name))
+            prunes = desired.environments[home].prune
+            yield HostWishes(name, home, desired.wanted(home, name), prunes)

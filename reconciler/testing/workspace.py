@@ -56,15 +56,15 @@ class Workspace:
         tree = self._git.index.write_tree()
         return str(self._git.create_commit("HEAD", author, author, message, tree, parents))
 
-    def push(self, *, force: bool = False) -> None:
-        """Push the branch to the bare repository."""
-        self._git.remotes["origin"].push([("+" if force else "") + "refs/heads/main"])
+    def push(self, to: str = "main", *, force: bool = False) -> None:
+        """Push what is committed to a branch of the bare repository."""
+        self._git.remotes["origin"].push([("+" if force else "") + f"refs/heads/main:refs/heads/{to}"])
 
-    def publish(self, files: Mapping[str, str], message: str) -> str:
-        """Write files, commit and push, and return the new commit's id."""
+    def publish(self, files: Mapping[str, str], message: str, to: str = "main") -> str:
+        """Write files, commit and push to a branch, and return the new commit's id."""
         self.write(files)
         commit = self.commit(message)
-        self.push()
+        self.push(to)
         return commit
 
     def revert(self, commit: str) -> str:

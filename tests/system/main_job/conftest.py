@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -63,8 +63,8 @@ class Fleet:
                 add_release(text, release) if text else new_package(source.upgrade_code, release)
             )
 
-    def publish(self, message: str = "change", **versions: str) -> str:
-        """Commit and push the catalog and these versions (``absent`` included; hyphens as underscores)."""
+    def publish(self, message: str = "change", to: str = "main", **versions: str) -> str:
+        """Commit the catalog and these versions (``absent`` included; hyphens as underscores), and push them."""
         text = self.workspace.path(ENVIRONMENT)
         content = text.read_text() if text.exists() else "packages: {}\n"
         for package, version in versions.items():
@@ -76,7 +76,7 @@ class Fleet:
             ENVIRONMENT: content,
             **{f"environments/catalog/{name}.yaml": text for name, text in self._catalog.items()},
         }
-        return self.workspace.publish(files, message)
+        return self.workspace.publish(files, message, to)
 
     def start(self) -> LabHost:
         """Start the daemon and the host, and return the host, booted, its agent enrolled."""
@@ -107,7 +107,7 @@ class Fleet:
 
         eventually(look)
 
-    def attempts(self, **changes: Any) -> list[Attempt]:
+    def attempts(self) -> list[Attempt]:
         """Return every attempt on record, the oldest first."""
         return [record.attempt for record in reversed(self.site.attempts.newest(limit=1000))]
 

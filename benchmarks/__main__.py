@@ -1,0 +1,67 @@
+"""Runs benchmarks and prints their figures: ``python -m benchmarks [NAME…] [--format json]``.
+
+Exits 0 whether or not a bound is met, as the table says which; 1 where a benchmark could not be carried out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from benchmarks import check_ins, desired_load, plan, push_to_installed
+from benchmarks.measure import Figure, progress
+from benchmarks.tables import as_json, print_table
+from reconciler.kernel.errors import ReconcilerError
+
+BENCHMARKS = {
+    "push_to_installed": push_to_installed.run,
+    "check_ins": check_ins.run,
+    "plan": plan.run,
+    "desired_load": desired_load.run,
+}
+
+
+def main() -> int:
+    """Run what was asked for, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHMARKS)}; none for all")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    results: dict[str, tuple[Figure, ...]] = {}
+    failed = False
+    try:
+        for name in dict.fromkeys(arguments.names or BENCHMARKS):
+            progress(f"{name}: {sys.modules[BENCHMARKS[name].__module__].__doc__}".partition("\n")[0])
+            try:
+                results[name] = BENCHMARKS[name]()
+            except ReconcilerError as error:
+                progress(f"error: {name} could not be carried out: {error}")
+                failed = True
+    except KeyboardInterrupt:
+        progress("ended; nothing is left running")
+        return 130
+    if arguments.format == "json":
+        sys.stdout.write(as_json(results) + "\n")
+    elif results:
+        print_table(results)
+    return 1 if failed else 0
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Have everything taken down, and let no second signal break into that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    progress("ending: what was started is being taken down")
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
