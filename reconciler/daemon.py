@@ -98,7 +98,7 @@ class Daemon:
         """
         self._queue = KeyedQueue()
         settings = self._site.settings
-        listener = _listen(settings.address, settings.port)
+        listener = listen_on(settings.address, settings.port)
         port = listener.getsockname()[1]
         server = self._server()
         watcher = self._watch()
@@ -285,7 +285,12 @@ def _git_directory(path: Path) -> Path | None:
     return None
 
 
-def _listen(address: str, port: int) -> socket.socket:
+def listen_on(address: str, port: int) -> socket.socket:
+    """Return a socket bound to an address; port 0 takes any free one.
+
+    Raises:
+        OSError: it cannot be had.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     # Named by its protocol, or asyncio leaves Nagle's algorithm on and each answer with a body waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
