@@ -24,7 +24,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from reconciler.daemon import FLUSH_SECONDS, KEEP_ALIVE_SECONDS
+from reconciler.daemon.keeper import FLUSH_SECONDS
+from reconciler.daemon.server import KEEP_ALIVE_SECONDS
 from reconciler.hosts.inbox import Inbox
 from reconciler.hosts.roster import Roster
 from reconciler.hosts.tls import server_identity

@@ -18,7 +18,7 @@ import uvloop
 from benchmarks import check_in_server, fleet
 from benchmarks.check_in_load import Connections, requests_of
 from benchmarks.measure import Bound, Figure, Spread, cpu_seconds_of, on_core, progress, ratios, two_cores
-from reconciler.daemon import FLUSH_SECONDS
+from reconciler.daemon.keeper import FLUSH_SECONDS
 from reconciler.kernel.errors import ReconcilerError
 
 HOSTS = 10_000

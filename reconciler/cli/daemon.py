@@ -27,7 +27,7 @@ def daemon(
     """Follow the repository and serve agents, until it is ended by SIGTERM or Ctrl-C."""
     import structlog
 
-    from reconciler.daemon import Daemon
+    from reconciler.daemon.server import Daemon
     from reconciler.kernel.errors import ReconcilerError
     from reconciler.site import open_site
 

@@ -107,12 +107,15 @@ class Inbox:
         if member.silent:
             member.silent = False
             self._keeper.spoke_again(member.name)
-        if report == member.report and assignment == member.assigned:
+        # Before the state in force was read again after a start, there is nothing to give out: hosts go on by
+        # what they have.
+        new = member.assignment if assignment != member.assigned else None
+        if report == member.report and new is None:
             await _answer(send, 204, b"")
             return
         answer = protocol.CheckInAnswer(
-            assignment=member.assignment if assignment != member.assigned else None,
-            assignment_digest=member.assigned if assignment != member.assigned else "",
+            assignment=new,
+            assignment_digest=member.assigned if new is not None else "",
             send_report=report != member.report,
         )
         body = orjson.dumps(encode(answer))

@@ -27,14 +27,15 @@ class Member:
     report: str
     assigned: str
     revision: str
-    goals: tuple[Goal, ...] = ()
+    goals: tuple[Goal, ...] | None = None
+    """What is wanted; ``None`` until it was worked out since the start of the daemon."""
     hold: Hold | None = None
     silent: bool = False
 
     @property
     def assignment(self) -> Assignment | None:
-        """What the host should have now, or ``None`` before its first assignment."""
-        if not self.assigned:
+        """What the host should have now, or ``None`` where that is not known (yet)."""
+        if self.goals is None:
             return None
         return Assignment(self.name, self.environment, self.revision, self.goals, self.hold)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from reconciler.daemon import listen_on
+from reconciler.daemon.ownership import listen_on
 
 
 async def test_answers_do_not_wait_for_more_to_send() -> None:

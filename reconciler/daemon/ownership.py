@@ -1,0 +1,53 @@
+"""What one daemon has for itself: its address, and the installation."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+from pathlib import Path
+from typing import IO
+
+from reconciler.kernel.errors import ReconcilerError
+
+
+class AlreadyRunning(ReconcilerError):
+    """Another daemon runs on the same installation."""
+
+    reference = "already-running"
+
+
+def take_installation(data: Path) -> IO[bytes]:
+    """Take the installation for this process; the lock goes when the process does, however it ends.
+
+    Raises:
+        AlreadyRunning: another daemon has it.
+    """
+    lock = (data / "daemon.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise AlreadyRunning(
+            "another daemon runs on this installation",
+            where=str(data),
+            hint="end it first, or give another --data",
+        ) from error
+    return lock
+
+
+def listen_on(address: str, port: int) -> socket.socket:
+    """Return a socket bound to an address; port 0 takes any free one.
+
+    Raises:
+        OSError: it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # Named by its protocol, or asyncio leaves Nagle's algorithm on and each answer with a body waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener

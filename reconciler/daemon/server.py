@@ -1,0 +1,119 @@
+"""Serves agents and runs the engine beside, in one process, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from reconciler.daemon.keeper import Keeper
+from reconciler.daemon.ownership import listen_on, take_installation
+from reconciler.engine.queue import KeyedQueue
+from reconciler.engine.runner import Runner
+from reconciler.engine.watchers import RepositoryWatcher
+from reconciler.hosts.inbox import Inbox
+from reconciler.hosts.tls import server_identity
+from reconciler.operations.desired import repository_address
+from reconciler.site import Site
+
+KEEP_ALIVE_SECONDS = 240
+"""Seconds that an idle agent's connection is kept: longer than a poll interval, as a new one costs far more."""
+
+
+class Daemon:
+    """One running server. This is where its parts are put together."""
+
+    def __init__(self, site: Site) -> None:
+        """Prepare to serve an installation.
+
+        Raises:
+            AlreadyRunning: another daemon runs on it.
+            NothingInForce: no repository is known.
+            RepositoryError: the mirror cannot be opened.
+        """
+        self._site = site
+        self._address = repository_address(site)
+        self._lock = take_installation(site.settings.data)
+        site.revisions.set_fact("repository", self._address)
+        site.revisions.set_fact("branch", site.settings.branch)
+        site.revisions.set_fact("root", site.settings.root)
+        self._keeper = Keeper(site)
+
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Serve until a signal ends the process or the task is cancelled.
+
+        Args:
+            ready: called once with the server's URL, when agents can connect.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        queue = KeyedQueue()
+        self._keeper.begin(queue)
+        settings = self._site.settings
+        listener = listen_on(settings.address, settings.port)
+        port = listener.getsockname()[1]
+        server = self._server()
+        watcher = self._watch()
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stopping = asyncio.create_task(stop.wait())
+        runner = asyncio.create_task(Runner(self._keeper.registry(), queue).run())
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            if server.started:
+                url = f"https://{settings.server_names[0]}:{port}"
+                self._site.revisions.set_fact("url", url)
+                ready(url)
+            await asyncio.wait({runner, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.should_exit = True
+            await serving
+            stopping.cancel()
+            if watcher is not None:
+                watcher.stop()
+            runner.cancel()
+            await asyncio.gather(runner, return_exceptions=True)
+            self._keeper.flush()
+
+    def _server(self) -> uvicorn.Server:
+        settings = self._site.settings
+        identity = server_identity(
+            settings.data / "tls", settings.server_names, datetime.datetime.now(datetime.UTC)
+        )
+        site = self._site
+        inbox = Inbox(self._keeper.roster, site.hosts, site.attempts, site.artifacts, site.logs, self._keeper)
+        config = uvicorn.Config(
+            inbox,
+            ssl_certfile=str(identity.certificate),
+            ssl_keyfile=str(identity.key),
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=2,
+            access_log=False,
+            log_level="warning",
+            lifespan="off",
+        )
+        return uvicorn.Server(config)
+
+    def _watch(self) -> RepositoryWatcher | None:
+        folder = _git_directory(Path(self._address))
+        if folder is None:
+            return None
+        watcher = RepositoryWatcher(folder, self._keeper.repository_changed)
+        watcher.start()
+        return watcher
+
+
+def _git_directory(path: Path) -> Path | None:
+    """Return where the refs of a local repository lie; ``None`` for a remote one."""
+    for folder in (path / ".git", path):
+        if (folder / "refs").is_dir():
+            return folder
+    return None
