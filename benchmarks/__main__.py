@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks import check_ins, desired_load, plan, push_to_installed
+from benchmarks import check_ins, desired_load, plan, plan_growth, push_to_installed
 from benchmarks.measure import Figure, progress
 from benchmarks.tables import as_json, print_table
 from reconciler.kernel.errors import ReconcilerError
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "push_to_installed": push_to_installed.run,
     "check_ins": check_ins.run,
     "plan": plan.run,
+    "plan_growth": plan_growth.run,
     "desired_load": desired_load.run,
 }
 

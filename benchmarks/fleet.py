@@ -23,10 +23,13 @@ from reconciler.store.database import Database
 
 ENVIRONMENT = "prod"
 PACKAGES = 20
+UNMANAGED = 20
+"""Products of each host that no catalog knows."""
+
 RELEASES = 5
 """Releases of each package in the catalog; the one before the last is wanted."""
 
-_ENROLLED_AT = 1_700_000_000.0
+ENROLLED_AT = 1_700_000_000.0
 _EVERY_NTH_OVERRIDES = 20
 _EVERY_NTH_IS_BEHIND = 10
 _EVERY_NTH_LACKS_ONE = 50
@@ -42,9 +45,11 @@ class EnrolledHost:
     assignment: str
 
 
-def desired_state(hosts: int) -> DesiredState:
-    """Return a desired state with so many hosts in one environment; every 20th has an override of its own."""
-    packages = {package.name: package for package in map(package, range(PACKAGES))}
+def desired_state(hosts: int, count: int = PACKAGES) -> DesiredState:
+    """Return a desired state with so many hosts in one environment, each with ``count`` packages; every 20th has
+    an override of its own.
+    """
+    packages = {package.name: package for package in map(package, range(count))}
     versions = {name: package.releases[-2].version for name, package in packages.items()}
     override = {"package-00": packages["package-00"].releases[-1].version}
     named = {
@@ -55,7 +60,9 @@ def desired_state(hosts: int) -> DesiredState:
 
 
 def observe(desired: DesiredState, number: int, name: str) -> Observation:
-    """Return what a host says of itself: every 10th is behind in one package, every 50th lacks one."""
+    """Return what a host says of itself: every 10th is behind in one package, every 50th lacks one, and each has
+    products that nobody manages, some of its own.
+    """
     wanted = desired.wanted(ENVIRONMENT, name)
     products = []
     for place, (package, release) in enumerate(wanted.items()):
@@ -66,9 +73,14 @@ def observe(desired: DesiredState, number: int, name: str) -> Observation:
         has = desired.packages[package].releases[0] if behind else release
         upgrade_code = desired.packages[package].upgrade_code
         products.append(InstalledProduct(has.product_code, has.version, package, has.package_code, upgrade_code))
+    for place in range(UNMANAGED):
+        label = f"unmanaged {place if place % 2 else number * UNMANAGED + place}"
+        products.append(
+            InstalledProduct(_guid(label), "1.0.0", label, _guid(label + " package"), _guid(label + " family"))
+        )
     return Observation(
         products=tuple(products),
-        booted_at=int(_ENROLLED_AT),
+        booted_at=int(ENROLLED_AT),
         system="Windows 10.0.20348",
         agent_version="0.1.0",
     )
@@ -90,15 +102,15 @@ def enrol_all(database: Path, desired: DesiredState) -> tuple[EnrolledHost, ...]
                 "name": name,
                 "environment": ENVIRONMENT,
                 "key_sha256": hash_key(key),
-                "enrolled_at": _ENROLLED_AT,
-                "last_seen": _ENROLLED_AT,
-                "reported_at": _ENROLLED_AT,
+                "enrolled_at": ENROLLED_AT,
+                "last_seen": ENROLLED_AT,
+                "reported_at": ENROLLED_AT,
                 "report_digest": host.report,
                 "acknowledged": assigned.digest,
                 "observation": json.dumps(encode(observation), separators=(",", ":")),
                 "assigned": assigned.digest,
                 "assigned_revision": desired.revision,
-                "assigned_at": _ENROLLED_AT,
+                "assigned_at": ENROLLED_AT,
             }
         )
     store = Database(database)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +126,9 @@ def progress(text: str) -> None:
     """Say on standard error what goes on."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process holds, in bytes. Linux only."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
-from reconciler.kernel.convergence import converge
+from reconciler.kernel.assignment import Assignment, Goal
+from reconciler.kernel.convergence import Standing, converge
+from reconciler.kernel.observation import InstalledProduct, Observation
 from reconciler.kernel.status import Reason
 from reconciler.kernel.steps import StepKind
 from reconciler.planning.hosts import KnownHost
+
+_FACTS = attrgetter("product_code", "version", "package_code", "upgrade_code", "context", "state")
+"""All of a product that convergence goes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
         hosts: the hosts, with what they should have and what they last said.
         now: seconds since the epoch.
     """
+    judge = _Judge(now)
     steps: list[PlannedStep] = []
     unknown: list[UnknownHost] = []
     count = 0
@@ -83,10 +90,9 @@ def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
         if host.observation is None:
             unknown.append(UnknownHost(host.name, host.environment, Reason.NEVER_REPORTED))
             continue
-        for standing in converge(host.assignment, host.observation, now).standings:
+        for standing in judge.due(host.assignment, host.observation):
             step = standing.step
-            if step is None:
-                continue
+            assert step is not None
             steps.append(
                 PlannedStep(
                     host.name,
@@ -102,6 +108,43 @@ def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
                 )
             )
     return Plan(revision, tuple(steps), tuple(unknown), count)
+
+
+class _Judge:
+    """Finds what is due on hosts, once for all that have the same and should have the same: fleets are alike.
+
+    Hosts that have something of their own besides products (failed tries, a reboot to come) are judged alone.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+        self._found: dict[object, tuple[object, tuple[Standing, ...]]] = {}
+        self._codes: dict[int, tuple[object, frozenset[str]]] = {}
+
+    def due(self, assignment: Assignment, observed: Observation) -> tuple[Standing, ...]:
+        """Return the standings that ask for a step."""
+        if observed.tallies or observed.reboot_pending or observed.reboot_asked_by:
+            return self._converge(assignment, observed)
+        key = (id(assignment.goals), assignment.hold, self._managed_facts(assignment.goals, observed.products))
+        found = self._found.get(key)
+        if found is None:
+            # The goals are kept beside: while they live, no others can have their id.
+            found = self._found[key] = (assignment.goals, self._converge(assignment, observed))
+        return found[1]
+
+    def _managed_facts(self, goals: tuple[Goal, ...], products: tuple[InstalledProduct, ...]) -> object:
+        """Return what is installed of the goals' families. What else a host has is its own, and plays no part."""
+        known = self._codes.get(id(goals))
+        if known is None:
+            codes = {goal.upgrade_code for goal in goals}
+            codes |= {release.product_code for goal in goals for release in goal.releases}
+            known = self._codes[id(goals)] = (goals, frozenset(codes))
+        codes_of = known[1]
+        return tuple([_FACTS(p) for p in products if p.upgrade_code in codes_of or p.product_code in codes_of])
+
+    def _converge(self, assignment: Assignment, observed: Observation) -> tuple[Standing, ...]:
+        standings = converge(assignment, observed, self._now).standings
+        return tuple(standing for standing in standings if standing.step is not None)
 
 
 def group(steps: Iterable[PlannedStep]) -> tuple[StepGroup, ...]:

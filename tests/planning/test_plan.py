@@ -42,7 +42,8 @@ def product(version: str, package: str = "app") -> InstalledProduct:
 
 def host(name: str, wanted: str | None, *installed: str, environment: str = "prod") -> KnownHost:
     assignment = Assignment(name, environment, "c0ffee", (goal(wanted),))
-    observation = Observation(tuple(product(version) for version in installed))
+    own = InstalledProduct(f"own-{name}", "1.0.0", "Own", "own-package", "own-family")
+    observation = Observation((own, *(product(version) for version in installed)))
     return KnownHost(name, environment, assignment, "digest", "digest", observation, NOW)
 
 
@@ -82,6 +83,7 @@ def test_the_plan_is_what_each_host_decides(specs: list[tuple[str | None, list[s
     hosts = [host(f"H{n}", wanted, *installed) for n, (wanted, installed) in enumerate(specs)]
     planned = plan("c0ffee", hosts, NOW)
     assert planned == plan("c0ffee", hosts, NOW)
+    assert planned.steps == tuple(step for known in hosts for step in plan("c0ffee", [known], NOW).steps)
     shown = {(step.host, step.kind, step.from_version, step.to_version) for step in planned.steps}
     chosen = set()
     for known in hosts:
