@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+
 from reconciler.kernel.attempts import Outcome
 from reconciler.kernel.steps import StepKind
 from reconciler.operations.trace import trace
@@ -104,3 +109,28 @@ def test_trace_leads_from_the_host_back_to_the_commit(fleet: Fleet) -> None:
     assert (found.asked_by.commit.id, found.asked_by.version) == (upgrade, "2.1.0")
     assert [product.version for product in found.installed] == ["2.1.0"]
     assert [item.asked_by.commit.id for item in found.attempts if item.asked_by] == [upgrade, first]
+
+
+def test_lab_hosts_by_command(fleet: Fleet) -> None:
+    fleet.publish("first", contoso_agent="2.0.0")
+    fleet.daemon.start()
+    eventually(fleet.site.revisions.in_force)
+
+    def reconciler(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "reconciler.cli.main", "lab", *words],
+            env={**os.environ, "RECONCILER_DATA": str(fleet.site.settings.data)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    (up,) = json.loads(reconciler("up", "--poll-seconds", "0.5", "--format", "json"))
+    assert (up["name"], up["booted"], up["agent_running"]) == (HOST, True, True)
+    fleet.await_synced(fleet.workspace.head)
+    assert reconciler("up", HOST), "what runs already is left as it is"
+    assert len(fleet.attempts()) == 1
+    assert reconciler("down") == "removed 1 lab host(s)\n"
+    assert json.loads(reconciler("status", "--format", "json")) == []
