@@ -12,6 +12,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,16 +77,35 @@ def _kill(process: WineProcess, prefix: Path, seconds: float) -> None:
 
 def _look_at(pid: int, prefix: Path) -> WineProcess | None:
     root = Path("/proc") / str(pid)
+    found = _read(root, pid, prefix)
+    if found is not None or not _leader_is_dead(root):
+        return found
+    # The first thread has ended, and with it what can be read of the process as a whole; others live on.
+    with suppress(OSError):
+        for thread in (root / "task").iterdir():
+            if (found := _read(thread, pid, prefix)) is not None:
+                return found
+    return None
+
+
+def _leader_is_dead(root: Path) -> bool:
+    try:
+        return (root / "stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return False
+
+
+def _read(entry: Path, pid: int, prefix: Path) -> WineProcess | None:
     directory = os.fsencode(prefix)
     try:
-        environment = (root / "environ").read_bytes().split(b"\0")
+        environment = (entry / "environ").read_bytes().split(b"\0")
         marked = MARK.encode() + b"=" + directory in environment
         if not marked and b"WINEPREFIX=" + directory not in environment:
             return None
-        program = (root / "exe").readlink().name
+        program = (entry / "exe").readlink().name
         if not marked and not program.startswith("wine"):
             return None
-        command = (root / "cmdline").read_bytes()
+        command = (entry / "cmdline").read_bytes()
     except OSError:  # it has ended, or it is somebody else's
         return None
     words = tuple(word.decode(errors="replace") for word in command.rstrip(b"\0").split(b"\0"))
