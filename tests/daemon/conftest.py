@@ -5,11 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -21,9 +20,8 @@ from reconciler.operations.token import make_token
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.testing.daemon_process import DaemonProcess
+from reconciler.testing.waiting import eventually
 from reconciler.testing.workspace import Workspace
-
-T = TypeVar("T")
 
 UPGRADE_CODE = "{00000000-0000-0000-0000-00000000000F}"
 CATALOG = f"""upgradeCode: "{UPGRADE_CODE}"
@@ -44,17 +42,6 @@ FILES = {
     "environments/prod/environment.yaml": "promotesFrom: dev\npackages:\n  app: 1.0.0\n",
     "environments/prod/hosts/PROD-01.yaml": "labels: {ring: canary}\n",
 }
-
-
-def eventually(look: Callable[[], T | None], seconds: float = 20.0) -> T:
-    """Wait until ``look`` gives something true, and return it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, "did not come about in time"
-        time.sleep(0.02)
 
 
 class Answer:

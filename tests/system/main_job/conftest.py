@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -23,23 +21,12 @@ from reconciler.operations.status import site_status
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.testing.daemon_process import DaemonProcess
+from reconciler.testing.waiting import eventually
 from reconciler.testing.workspace import Workspace
 from tests.system.conftest import ExamplePackages, MisbehavingReleases
 
-T = TypeVar("T")
 ENVIRONMENT = "environments/dev/environment.yaml"
 HOST = "DEV-01"
-
-
-def eventually(look: Callable[[], T | None], seconds: float = 40.0) -> T:
-    """Wait until ``look`` gives something true, and return it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, "did not come about in time"
-        time.sleep(0.05)
 
 
 class Fleet:

@@ -1,0 +1,31 @@
+"""Waits for something to come about that tells nobody when it does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_LOOK_AGAIN_SECONDS = 0.03
+
+
+def eventually(look: Callable[[], T | None], seconds: float = 40.0) -> T:
+    """Look again and again until ``look`` gives something true, and return it.
+
+    Args:
+        look: looks once.
+        seconds: how long to wait at the most.
+
+    Raises:
+        AssertionError: it did not come about in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not come about within {seconds:.0f} s")
+        time.sleep(_LOOK_AGAIN_SECONDS)
