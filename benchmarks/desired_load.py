@@ -1,24 +1,34 @@
-"""The desired state of 10,000 hosts read from a commit, against its bytes out of git and through the C parser."""
+"""The desired state of 1,000 to 100,000 hosts read from a commit: cold, after a restart, where little changed."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from yaml._yaml import CParser
 
-from benchmarks import fleet
-from benchmarks.measure import Figure, Spread, cpu_seconds, progress, ratios, take_turns
+from benchmarks.desired_commits import CHANGED, PACKAGES, Fleet, commit_fleet
+from benchmarks.measure import Bound, Figure, Spread, cpu_seconds, progress, ratios, take_turns
+from reconciler.desired.cache import LoadCache
+from reconciler.desired.findings import render_text
 from reconciler.desired.loading import DEFAULT_ROOT, load
-from reconciler.desired.mirror import fetch, open_mirror
-from reconciler.desired.model import Package
 from reconciler.desired.repository import GitRepository
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.testing.workspace import Workspace
 
-HOSTS = 10_000
-PACKAGES = 200
-_ROUNDS = 7
+BOUND_AT = 10_000
+"""The hosts for which there are bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """So many hosts, measured so often."""
+
+    hosts: int
+    rounds: int
+
+
+SIZES = (Size(1_000, 9), Size(BOUND_AT, 9), Size(100_000, 3))
 
 
 class NotLoaded(ReconcilerError):
@@ -33,38 +43,51 @@ def run() -> tuple[Figure, ...]:
     Raises:
         NotLoaded: what was measured is not what it is said to be.
     """
+    return tuple(figure for size in SIZES for figure in _measure(size))
+
+
+def _measure(size: Size) -> tuple[Figure, ...]:
     with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as folder:
-        progress(f"  committing {HOSTS:,} hosts and {PACKAGES} packages")
-        mirror, commit = _mirrored(Path(folder))
-        loaded = load(mirror, commit)
-        if loaded.state is None or (len(loaded.state.hosts), len(loaded.state.packages)) != (HOSTS, PACKAGES):
-            found = "; ".join(f"{f.path}:{f.line}: {f.message}" for f in loaded.findings[:3])
-            raise NotLoaded(f"not everything was loaded: {found}")
-        del loaded
-        progress(f"  {_ROUNDS} rounds")
+        progress(f"  committing {size.hosts:,} hosts and {PACKAGES} packages")
+        fleet = commit_fleet(Path(folder), size.hosts, size.rounds + 1)
+        file = Path(folder, "cache")
+        _check(fleet, size, file)
+        progress(f"  {size.rounds} rounds")
+        kept = LoadCache()
+        load(fleet.mirror, fleet.first, cache=kept)
+        later = iter(fleet.later)
         taken = take_turns(
-            _ROUNDS,
+            size.rounds,
             {
-                "load": lambda: cpu_seconds(lambda: load(mirror, commit)),
-                "floor": lambda: cpu_seconds(lambda: _read_and_parse(mirror, commit)),
+                "cold": lambda: cpu_seconds(lambda: load(fleet.mirror, fleet.first)),
+                "floor": lambda: cpu_seconds(lambda: _read_and_parse(fleet.mirror, fleet.first)),
+                "restart": lambda: cpu_seconds(lambda: load(fleet.mirror, fleet.first, cache=LoadCache(file))),
+                "commit": lambda: cpu_seconds(lambda: load(fleet.mirror, next(later), cache=kept)),
             },
         )
-    files = HOSTS + PACKAGES
+    bounds = (Bound(2, at_most=True), Bound(10, at_most=False), Bound(40, at_most=False))
+    cold, restart, commit = bounds if size.hosts == BOUND_AT else (None, None, None)
+    files, hosts = size.hosts + PACKAGES, f"{size.hosts:,} hosts:"
+    against, few = f"{hosts} cold load ÷", f"a commit that changes {CHANGED} files"
+    per_file = Spread.of(seconds / files * 1e6 for seconds in taken["cold"])
     return (
-        Figure("cold load ÷ bytes out of git and one parse", "", ratios(taken["load"], taken["floor"])),
-        Figure("cold load, processor time a file", "µs", Spread.of(s / files * 1e6 for s in taken["load"])),
-        Figure("floor, processor time a file", "µs", Spread.of(s / files * 1e6 for s in taken["floor"])),
-        Figure("cold load of the whole state, processor time", "s", Spread.of(taken["load"])),
+        Figure(f"{against} bytes out of git and one parse", "", ratios(taken["cold"], taken["floor"]), cold),
+        Figure(f"{against} load after a restart", "", ratios(taken["cold"], taken["restart"]), restart),
+        Figure(f"{against} {few}", "", ratios(taken["cold"], taken["commit"]), commit),
+        Figure(f"{hosts} cold load, processor time a file", "µs", per_file),
+        Figure(f"{hosts} load after a restart", "ms", Spread.of(s * 1e3 for s in taken["restart"])),
+        Figure(f"{hosts} {few}", "ms", Spread.of(s * 1e3 for s in taken["commit"])),
     )
 
 
-def _mirrored(folder: Path) -> tuple[GitRepository, str]:
-    """Return a repository in packs, as a fetch leaves it, with the desired state in its one commit."""
-    workspace = Workspace(folder / "fleet.git", folder / "fleet")
-    commit = workspace.publish({f"{DEFAULT_ROOT}/{path}": text for path, text in _files().items()}, "The fleet")
-    mirror = open_mirror(str(workspace.bare), folder / "mirror.git")
-    fetch(mirror)
-    return mirror, commit
+def _check(fleet: Fleet, size: Size, file: Path) -> None:
+    """See that the loads come to all of it, whichever way; and leave the file for a restart."""
+    plain = load(fleet.mirror, fleet.first)
+    if plain.state is None or (len(plain.state.hosts), len(plain.state.packages)) != (size.hosts, PACKAGES):
+        raise NotLoaded(f"the desired state was not loaded:\n{render_text(plain.findings[:3])}")
+    for _ in range(2):
+        if load(fleet.mirror, fleet.first, cache=LoadCache(file)) != plain:
+            raise NotLoaded("with a cache the desired state is another one")
 
 
 def _read_and_parse(repository: GitRepository, commit: str) -> None:
@@ -73,60 +96,3 @@ def _read_and_parse(repository: GitRepository, commit: str) -> None:
         next_event = CParser(repository.read(entry.oid)).get_event
         while next_event() is not None:
             pass
-
-
-def _files() -> dict[str, str]:
-    packages = [fleet.package(number) for number in range(PACKAGES)]
-    wanted = "".join(f"  {package.name}: {package.releases[-2].version}\n" for package in packages)
-    return {
-        "reconciler.yaml": "version: 1\n",
-        f"{fleet.ENVIRONMENT}/environment.yaml": f"packages:\n{wanted}",
-        **{f"catalog/{package.name}.yaml": _catalog_file(package) for package in packages},
-        **{
-            f"{fleet.ENVIRONMENT}/hosts/{name}.yaml": _host_file(number, packages)
-            for number, name in enumerate(fleet.host_names(HOSTS))
-        },
-    }
-
-
-def _catalog_file(package: Package) -> str:
-    lines = [f'upgradeCode: "{package.upgrade_code}"', "releases:"]
-    for release in package.releases:
-        lines += [
-            f"  - version: {release.version}",
-            f'    productCode: "{release.product_code}"',
-            f'    packageCode: "{release.package_code}"',
-            "    artifact:",
-            f"      sha256: {release.artifact.sha256}",
-            f"      size: {release.artifact.size}",
-            f"      file: {release.artifact.file_name}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _host_file(number: int, packages: list[Package]) -> str:
-    """Write a host of some 600 bytes: labels, and some versions of its own."""
-    labels = {
-        "site": f"plant-{number % 40:02}",
-        "building": f"hall-{number % 7}",
-        "line": f"packaging-{number % 90:02}",
-        "ring": "canary" if number % 50 == 0 else "broad",
-        "owner": f"team-{number % 25:02}.manufacturing",
-        "asset": f"AT-{number:08}",
-        "model": "contoso-industrial-pc-4200",
-        "network": f"vlan-{1000 + number % 400}",
-        "timezone": "Europe/Helsinki",
-        "replaces": f"AT-{max(number - 7000, 0):08}",
-        "supplier": "northwind-traders",
-        "maintenance": f"group-{number % 12:02}",
-        "purpose": "operators-terminal-beside-the-line-with-label-printer",
-    }
-    own = [packages[(number + step) % PACKAGES] for step in (0, 17, 31)]
-    lines = [
-        "# yaml-language-server: $schema=../../../schemas/host.schema.json",
-        "# Stands in the cabinet behind the line; the key is with the shift leader.",
-        "labels:",
-    ]
-    lines += [f"  {name}: {value}" for name, value in labels.items()]
-    lines += ["packages:", *(f"  {package.name}: {package.releases[-2].version}" for package in own)]
-    return "\n".join(lines) + "\n"

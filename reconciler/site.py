@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reconciler.artifacts.store import ArtifactStore
+from reconciler.desired.cache import LoadCache
 from reconciler.hosts.logs import AttemptLogs
 from reconciler.settings import Settings
 from reconciler.store.attempts import AttemptStore
@@ -25,7 +26,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An installation's settings and stores, and the clock it goes by."""
+    """An installation's settings and stores, what loads of the desired state left, and the clock it goes by."""
 
     settings: Settings
     hosts: HostStore
@@ -35,6 +36,7 @@ class Site:
     standings: StandingStore
     artifacts: ArtifactStore
     logs: AttemptLogs
+    loads: LoadCache
     clock: Clock = time.time
 
 
@@ -64,6 +66,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
             StandingStore(database),
             ArtifactStore(data / "artifacts"),
             AttemptLogs(data / "attempt-logs"),
+            LoadCache(data / "desired-state.cache"),
         )
     finally:
         database.close()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import Format, FormatOption
+from reconciler.cli.options import DataOption, settings_from
+
+if TYPE_CHECKING:
+    from reconciler.desired.loading import Loaded
 
 
 def register(app: typer.Typer) -> None:
@@ -16,32 +21,87 @@ def register(app: typer.Typer) -> None:
     app.command("schema", epilog="Example: `reconciler schema schemas --check`")(schema)
 
 
+class ReportFormat(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
 def validate(
     folder: Annotated[Path, typer.Argument(help="The folder of the desired state.")] = Path("environments"),
     revision: Annotated[
         str | None,
         typer.Option("--revision", help="Look at this commit of the git repository in FOLDER or above instead."),
     ] = None,
-    form: FormatOption = Format.TEXT,
+    artifacts: Annotated[
+        bool,
+        typer.Option("--artifacts", help="Hold the files of all releases against the catalog as well."),
+    ] = False,
+    signing_roots: Annotated[
+        Path | None,
+        typer.Option("--signing-roots", help="PEM file of the authorities trusted to sign; else the system's."),
+    ] = None,
+    data: DataOption = None,
+    form: Annotated[
+        ReportFormat,
+        typer.Option("--format", help="Print for people or for programs."),
+    ] = ReportFormat.TEXT,
 ) -> None:
-    """Check a desired state and show everything that is wrong with it. Exits with 1 on findings."""
-    from reconciler.cli.output import print_json, print_line
-    from reconciler.desired.findings import as_json, render_text
-    from reconciler.operations.validate import validate_folder, validate_revision
+    """Check a desired state and show everything that is wrong with it. Exits with 1 on errors."""
+    from reconciler.operations import validate as operation
 
-    loaded = validate_folder(folder) if revision is None else validate_revision(folder, revision)
-    if form is Format.JSON:
-        print_json({"valid": loaded.state is not None, "findings": [as_json(f) for f in loaded.findings]})
-    elif loaded.state is None:
-        print_line(render_text(loaded.findings))
-        print_line(f"{len(loaded.findings)} finding(s)")
+    if artifacts:
+        loaded = _with_artifacts(folder, revision, signing_roots, data)
     else:
-        state = loaded.state
-        print_line(
-            f"valid: {len(state.environments)} environments, {len(state.hosts)} hosts, "
-            f"{len(state.packages)} packages"
-        )
+        loaded = operation.validate(folder, revision)
+    _report(loaded, form)
     raise typer.Exit(0 if loaded.state is not None else 1)
+
+
+def _with_artifacts(folder: Path, revision: str | None, roots: Path | None, data: Path | None) -> Loaded:
+    from rich.console import Console
+
+    from reconciler.operations.validate_artifacts import validate_with_artifacts
+    from reconciler.site import has_installation, open_site
+
+    settings = settings_from(data=data)
+    with contextlib.ExitStack() as stack:
+        site = stack.enter_context(open_site(settings)) if has_installation(settings) else None
+        status = stack.enter_context(Console(stderr=True).status("looking at artifacts"))
+        kept = site.artifacts if site is not None else None
+        return validate_with_artifacts(folder, revision, kept, roots, status.update)
+
+
+def _report(loaded: Loaded, form: ReportFormat) -> None:
+    from reconciler import __version__
+    from reconciler.cli.output import print_json, print_line
+    from reconciler.desired.findings import Severity, as_json, render_text
+    from reconciler.desired.reports import as_annotation, as_sarif
+
+    findings, state = loaded.findings, loaded.state
+    if form is ReportFormat.JSON:
+        print_json({"valid": state is not None, "findings": [as_json(finding) for finding in findings]})
+        return
+    if form is ReportFormat.SARIF:
+        print_json(as_sarif(findings, __version__))
+        return
+    if form is ReportFormat.GITHUB:
+        for finding in findings:
+            typer.echo(as_annotation(finding))
+    elif findings:
+        print_line(render_text(findings))
+    warnings = sum(finding.severity is Severity.WARNING for finding in findings)
+    counts = f"{len(findings) - warnings} error(s), {warnings} warning(s)"
+    if state is None:
+        print_line(counts)
+        return
+    print_line(
+        f"valid: {len(state.environments)} environments, {len(state.hosts)} hosts, {len(state.packages)} packages"
+        + (f"; {warnings} warning(s)" if warnings else "")
+    )
 
 
 def schema(

@@ -13,8 +13,11 @@ from reconciler.cli.options import DataOption, Format, FormatOption, RepositoryO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from rich.console import Console
+
     from reconciler.operations.arrival import Arrival
     from reconciler.operations.publish import Published
+    from reconciler.site import Site
 
 FAILED, TIMED_OUT = 1, 3
 """Exit codes of waiting in vain."""
@@ -58,27 +61,33 @@ def publish(
     with 3 where time was up.
     """
     from reconciler.cli.output import print_json
-    from reconciler.operations.arrival import ArrivalState, await_arrival
+    from reconciler.operations.arrival import ArrivalState
     from reconciler.operations.publish import PublishRequest
     from reconciler.operations.publish import publish as push
     from reconciler.site import open_site
 
     if wait and branch is not None:
         raise typer.BadParameter("a proposal is not installed anywhere: leave out --wait or --branch")
-    request = PublishRequest(
-        file, package, environment, tuple(transforms or ()), issue, notes, author, message, branch
-    )
-    arrival = None
+    added = tuple(transforms or ())
+    request = PublishRequest(file, package, environment, added, issue, notes, author, message, branch)
     with open_site(settings_from(data=data, repository=repository)) as site:
         published = push(site, request)
         if form is Format.TEXT:
             _show(published)
-        if wait:
-            arrival = _follow(await_arrival(site, published, timeout), published)
+        arrival = _wait(site, published, timeout) if wait else None
     if form is Format.JSON:
         print_json({**_plain(published), "arrival": arrival})
     if arrival is not None and arrival.state is not ArrivalState.SYNCED:
         raise typer.Exit(TIMED_OUT if arrival.state is ArrivalState.TIMED_OUT else FAILED)
+
+
+def _wait(site: Site, published: Published, timeout: float) -> Arrival:
+    from rich.console import Console
+
+    from reconciler.operations.arrival import await_arrival
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return show_arrivals(await_arrival(site, published, timeout), published, console)
 
 
 def _show(published: Published) -> None:
@@ -106,11 +115,8 @@ def _plain(published: Published) -> dict[str, object]:
     }
 
 
-def _follow(arrivals: Iterator[Arrival], published: Published) -> Arrival:
+def show_arrivals(arrivals: Iterator[Arrival], published: Published, console: Console) -> Arrival:
     """Show how it goes, on standard error: a bar on a terminal, lines elsewhere; return how it ended."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     last = _with_bar(arrivals, published, console) if console.is_terminal else _with_lines(arrivals, published)
     typer.echo(_sentence(last, published), err=True)
     for host in last.missing:
@@ -119,11 +125,9 @@ def _follow(arrivals: Iterator[Arrival], published: Published) -> Arrival:
     return last
 
 
-def _with_bar(arrivals: Iterable[Arrival], published: Published, console: object) -> Arrival:
-    from rich.console import Console
+def _with_bar(arrivals: Iterable[Arrival], published: Published, console: Console) -> Arrival:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    assert isinstance(console, Console)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

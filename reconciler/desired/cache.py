@@ -35,7 +35,7 @@ class LoadCache:
         """Begin with nothing, or with what another process left.
 
         Args:
-            file: where to leave it for the next start; its folder must exist. Without one it is kept in memory only.
+            file: where to leave it for the next start, in a folder that exists; without one, in memory only.
         """
         self.lock = threading.Lock()
         """To be held by whoever loads."""

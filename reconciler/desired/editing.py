@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -16,21 +16,16 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.resolver import VersionedResolver
-from ruamel.yaml.scalarstring import ScalarString, SingleQuotedScalarString
+from ruamel.yaml.scalarstring import ScalarString
 
-from reconciler.desired.model import ABSENT_TEXT, Absence, Wanted
+from reconciler.desired.model import ABSENT_TEXT, Absence, ReleaseDetails, Wanted
+from reconciler.desired.writing import release_entry, written
 from reconciler.desired.yaml_reader import read_yaml
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.identity import InvalidIdentity, three_fields
 from reconciler.kernel.releases import Release
 
 _UNLIMITED = 1_000_000
-_SURELY_TEXT = re.compile(
-    r"[0-9]+(\.[0-9]+){2,3}"  # a version with three or four fields; with two it is a number to other readers
-    r"|(?=.*[a-df])[0-9a-f]{64}"
-    r"|(?!(?:true|false|null|yes|no|on|off|y|n)$)[A-Za-z][\w .\\-]*",
-    re.IGNORECASE,
-)
 _NEW_PACKAGE = "# yaml-language-server: $schema=../../schemas/package.schema.json\n"
 
 
@@ -58,14 +53,14 @@ def set_version(text: str, package: str, version: Wanted) -> str:
     else:
         expected = {**content, "packages": {package: value}}
     if not content:
-        addition = _dump(_round_trip(2, 4, 2), CommentedMap(packages=CommentedMap({package: _text(value)})))
+        addition = _dump(_round_trip(2, 4, 2), CommentedMap(packages=CommentedMap({package: written(value)})))
         return _proved(f"{_ended(text)}{addition}", expected)
     document, dump = _open(text)
     if not isinstance(document.get("packages"), dict):
         document["packages"] = CommentedMap()
     packages = document["packages"]
     old = packages.get(package)
-    packages[package] = type(old)(value) if isinstance(old, ScalarString) else _text(value)
+    packages[package] = type(old)(value) if isinstance(old, ScalarString) else written(value)
     return _proved(dump(), expected)
 
 
@@ -89,12 +84,13 @@ def remove_version(text: str, package: str) -> str:
     return _proved(dump(), expected)
 
 
-def add_release(text: str, release: Release) -> str:
+def add_release(text: str, release: Release, details: ReleaseDetails | None = None) -> str:
     """Return a catalog file with one more release, put in where the order of the others wants it.
 
     Args:
         text: the file's text.
         release: the release to add.
+        details: what else is to be said of it.
 
     Raises:
         EditError: the file has a release of this version, or cannot be edited without spoiling it.
@@ -107,56 +103,30 @@ def add_release(text: str, release: Release) -> str:
     if release.version in versions:
         raise EditError(f"the file has a release {release.version} already", hint="change that one by hand")
     index = _place_for(release.version, [str(version) for version in versions])
-    entry = _release_entry(release)
+    entry = release_entry(release, details)
     expected = copy.deepcopy(content)
     expected["releases"] = [*releases[:index], entry, *releases[index:]]
     document, dump = _open(text)
     if not isinstance(document.get("releases"), list) or not releases:
         document["releases"] = CommentedSeq()
-    document["releases"].insert(index, _commented(entry))
+    document["releases"].insert(index, written(entry))
     return _proved(dump(), expected)
 
 
-def new_package(upgrade_code: str, release: Release) -> str:
+def new_package(
+    upgrade_code: str, release: Release, details: ReleaseDetails | None = None, title: str = ""
+) -> str:
     """Return the text of a catalog file for a package with its first release.
 
     Args:
         upgrade_code: the UpgradeCode of the product family.
         release: its first release.
+        details: what else is to be said of the release.
+        title: the package's name for people.
     """
-    document = CommentedMap(upgradeCode=upgrade_code, releases=CommentedSeq([_commented(_release_entry(release))]))
-    return _NEW_PACKAGE + _dump(_round_trip(2, 4, 2), document)
-
-
-def _release_entry(release: Release) -> dict[str, Any]:
-    artifact = {
-        "sha256": release.artifact.sha256,
-        "size": release.artifact.size,
-        "file": release.artifact.file_name,
-    }
-    entry: dict[str, Any] = {
-        "version": release.version,
-        "productCode": release.product_code,
-        "packageCode": release.package_code,
-        "artifact": artifact,
-    }
-    if release.properties:
-        entry["properties"] = dict(release.properties)
-    return entry
-
-
-def _commented(entry: Mapping[str, Any]) -> CommentedMap:
-    return CommentedMap(
-        (key, _commented(value) if isinstance(value, dict) else _text(value)) for key, value in entry.items()
-    )
-
-
-def _text(value: str | int) -> str:
-    """Return a value to be written: in quotes where any reader of YAML might take text for something else."""
-    if isinstance(value, int) or _SURELY_TEXT.fullmatch(value):
-        return str(value)
-    quoted: str = SingleQuotedScalarString(value)
-    return quoted
+    content: dict[str, Any] = {"title": title} if title else {}
+    content |= {"upgradeCode": upgrade_code, "releases": [release_entry(release, details)]}
+    return _NEW_PACKAGE + _dump(_round_trip(2, 4, 2), written(content))
 
 
 def _place_for(version: str, others: list[str]) -> int:
@@ -199,8 +169,8 @@ def _open(text: str) -> tuple[CommentedMap, Callable[[], str]]:
         raise EditError(f"the file cannot be edited: {error}", hint="make the change by hand") from error
 
     def dump() -> str:
-        written = mark + _dump(editor, document)
-        return written.replace("\n", "\r\n") if "\r\n" in text else written
+        edited = mark + _dump(editor, document)
+        return edited.replace("\n", "\r\n") if "\r\n" in text else edited
 
     return document, dump
 

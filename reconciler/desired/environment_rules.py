@@ -23,11 +23,11 @@ def check_environments(manifests: Manifests, suggester: Suggester) -> Iterator[P
     yield from _strangers(manifests, "promotesFrom", "promotes_from", suggester)
     yield from _strangers(manifests, "inherits", "inherits", suggester)
     for circle in _circles(promotions):
-        message = f"promotions go round in a circle: {' from '.join(circle)}"
+        message = f"promotions go round in a circle: {_told(circle)}"
         hint = "leave promotesFrom out of the environment that new releases reach first"
         yield _at(manifests, circle[0], Rule.PROMOTION_CIRCLE, message, hint, "promotesFrom")
     for circle in _circles(inheritance):
-        message = f"versions are inherited in a circle: {' from '.join(circle)}"
+        message = f"versions are inherited in a circle: {_told(circle)}"
         hint = "leave inherits out of the environment that the others start from"
         yield _at(manifests, circle[0], Rule.INHERITANCE_CIRCLE, message, hint, "inherits")
     yield from _lone(manifests, promotions, inheritance)
@@ -79,6 +79,12 @@ def _circles(links: Links) -> Iterator[tuple[str, ...]]:
             first = circle.index(min(circle))
             yield (*circle[first:], *circle[:first], circle[first])
         settled.update(passed)
+
+
+def _told(circle: tuple[str, ...]) -> str:
+    """Return a circle in words; of a very long one the first and last names."""
+    named = circle if len(circle) <= 10 else (*circle[:5], "…", *circle[-4:])
+    return " from ".join(named)
 
 
 def _lone(manifests: Manifests, promotions: Links, inheritance: Links) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from reconciler.desired.findings import Rule
-from reconciler.desired.layout import ENVIRONMENT_PATTERN, NAME_PATTERN
+from reconciler.desired.layout import ENVIRONMENT_PATTERN, NAME_HINT, NAME_PATTERN
 from reconciler.kernel.identity import InvalidIdentity, normalise_guid, three_fields
 
 MOST_CHARACTERS = 500
@@ -34,6 +34,7 @@ _UNTIL = re.compile(_UNTIL_PATTERN)
 _SHARE = re.compile(_SHARE_PATTERN)
 _SIGNER = re.compile(_SIGNER_PATTERN)
 _SOURCE = re.compile(_SOURCE_PATTERN)
+_NAME = re.compile(NAME_PATTERN)
 _MEMBER = re.compile(_MEMBER_PATTERN)
 
 
@@ -127,6 +128,12 @@ def _source(text: str) -> str:
     return text
 
 
+def _group(text: str) -> str:
+    if _NAME.fullmatch(text) is None:
+        raise _refuse(f"{text!r} is not a group name", NAME_HINT)
+    return text
+
+
 def _member(text: str) -> str:
     if _MEMBER.fullmatch(text) is None:
         hint = "write @user, @organisation/team or an e-mail address, as a CODEOWNERS file takes them"
@@ -158,6 +165,7 @@ Until = Annotated[str, AfterValidator(_until), _text(_UNTIL_PATTERN)]
 Share = Annotated[str, AfterValidator(_share), _text(_SHARE_PATTERN)]
 Signer = Annotated[str, AfterValidator(_signer), _text(_SIGNER_PATTERN)]
 Source = Annotated[str, AfterValidator(_source), _text(_SOURCE_PATTERN)]
+GroupName = Annotated[str, AfterValidator(_group), _text(NAME_PATTERN)]
 Member = Annotated[str, AfterValidator(_member), _text(_MEMBER_PATTERN)]
 Line = Annotated[str, AfterValidator(_line), _text(r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
 # What follows is checked where more is known than one value: properties need both name and value, and names and

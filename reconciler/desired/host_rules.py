@@ -1,4 +1,4 @@
-"""Checks what environments say of their hosts: overrides that reach some, confirmations that confirm something. Pure.
+"""Checks what environments say of their hosts: that overrides reach some, and confirmations are needed. Pure.
 
 Works on files already read; where one that matters could not be read, nothing is said that it might refute.
 """

@@ -150,6 +150,6 @@ def _folder(kind: FileKind, names: tuple[str, ...]) -> Place | Misplaced:
 
 
 def _misplaced(parts: tuple[str, ...]) -> Misplaced:
-    expected = [SETTINGS_FILE] if len(parts) == 1 else [ENVIRONMENT_FILE, TENANT_FILE]
-    near = closest(parts[-1], expected) if len(parts) <= 3 else None
+    expected = {1: [SETTINGS_FILE], 2: [ENVIRONMENT_FILE, TENANT_FILE], 3: [ENVIRONMENT_FILE]}.get(len(parts), [])
+    near = closest(parts[-1], expected) if parts[0] not in _RESERVED else None
     return Misplaced(Rule.MISPLACED_FILE, "nothing is expected here", f"did you mean {near}?" if near else _FILES)

@@ -59,17 +59,35 @@ def load(
         RepositoryError: there is no such commit, or an object of it is damaged.
     """
     source = CommitSource(repository, commit, root)
-    with _collection_paused():
-        if cache is None:
-            return _checked(_read_all(source), commit)
-        with cache.lock:
-            return _load_with(cache, source, commit)
+    if cache is None:
+        return load_source(source, commit)
+    with cache.lock, _collection_paused():
+        return _load_with(cache, source, commit)
 
 
 def load_folder(folder: Path) -> Loaded:
     """Load the desired state that lies in ``folder`` now, whether or not it is in git or committed."""
+    return load_source(FolderSource(folder), UNCOMMITTED)
+
+
+def load_source(source: Source, revision: str) -> Loaded:
+    """Load the desired state of a source.
+
+    Args:
+        source: where the files are.
+        revision: what the state is to have as its revision.
+
+    Raises:
+        RepositoryError: an object of a repository is damaged.
+    """
     with _collection_paused():
-        return _checked(_read_all(FolderSource(folder)), UNCOMMITTED)
+        work = _read_all(source)
+        return _conclude(work, revision, work.catalog_problems())
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings as `Loaded` has them: errors before warnings, each by path, line and column."""
+    return tuple(sorted(findings, key=lambda finding: (finding.severity is Severity.WARNING, finding)))
 
 
 def _load_with(cache: LoadCache, source: CommitSource, commit: str) -> Loaded:
@@ -117,10 +135,6 @@ def _read_all(source: Source) -> Work:
     return replace(work, entries=len(found), changes=len(found), hosts=reader.manifests.all_hosts())
 
 
-def _checked(work: Work, revision: str) -> Loaded:
-    return _conclude(work, revision, work.catalog_problems())
-
-
 def _conclude(work: Work, revision: str, of_catalog: Iterable[Problem]) -> Loaded:
     """Check across the files, and build the model where there is no error."""
     manifests, problems = work.reader.manifests, list(of_catalog)
@@ -131,8 +145,7 @@ def _conclude(work: Work, revision: str, of_catalog: Iterable[Problem]) -> Loade
         if known_hosts is None:
             problems += check_claims(manifests)
         problems += check_hosts(manifests, work.suggester)
-    found = work.reader.findings(problems)
-    findings = tuple(sorted(found, key=lambda finding: (finding.severity is Severity.WARNING, finding)))
+    findings = in_order(work.reader.findings(problems))
     if findings and findings[0].severity is Severity.ERROR:
         return Loaded(None, findings)
     return Loaded(assemble(manifests, revision, work.known_packages, known_hosts), findings)

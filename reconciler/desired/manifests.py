@@ -5,13 +5,14 @@ The descriptions go into the JSON Schemas, and from there into editors.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from reconciler.desired.fields import (
     EnvironmentName,
+    GroupName,
     Guid,
     Label,
     Line,
@@ -59,13 +60,13 @@ class SettingsManifest(Manifest):
     """Settings of the whole desired state: reconciler.yaml at its root."""
 
     version: Literal[1] = Field(description="Version of the file format. This is version 1.")
-    groups: dict[Name, list[Member]] = Field(
+    groups: dict[GroupName, Annotated[list[Member], Field(min_length=1)]] = Field(
         default_factory=dict,
         description="Groups of people, by name. Members are written as in a CODEOWNERS file: @user, "
         "@organisation/team or an e-mail address.",
     )
     removals: RemovalsManifest = Field(
-        default=RemovalsManifest(), description="How many hosts may lose a package at once."
+        default=RemovalsManifest(), description="How careful removals of packages from many hosts are."
     )
 
 
@@ -103,7 +104,7 @@ class ReleaseManifest(Manifest):
     artifact: ArtifactManifest = Field(description="The MSI file.")
     architecture: Literal["x64", "x86", "arm64"] | None = Field(
         default=None,
-        description="The processors that the MSI is for. reconciler validate --artifacts holds it against the MSI.",
+        description="The processors that the MSI is for. reconciler validate --artifacts checks it.",
     )
     properties: dict[PropertyName, str] = Field(
         default_factory=dict,

@@ -30,7 +30,7 @@ Wanted = str | Absence
 """A release's version, or `ABSENT`."""
 
 Variant = tuple[tuple[int, ...], tuple[tuple[str, Wanted], ...]]
-"""What makes a host differ from others of its environment: the overrides that reach it, and versions of its own."""
+"""What sets a host apart from others of its environment: the overrides that reach it, and its own versions."""
 
 UNCOMMITTED: Final = "uncommitted"
 """The revision of a desired state that was read from a folder rather than from a commit."""

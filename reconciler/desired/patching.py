@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reconciler.desired import reading
 from reconciler.desired.catalog_rules import check_catalog
+from reconciler.desired.collection import Manifests
 from reconciler.desired.findings import Problem
 from reconciler.desired.layout import CATALOG_FOLDER, SETTINGS_FILE, FileKind, Place, place_of
 from reconciler.desired.model import Host, Package
@@ -38,6 +39,7 @@ class Work:
     before: Snapshot | None = None
     catalog_changed: bool = True
     changed_hosts: tuple[Host, ...] = ()
+    hosts_moved: bool = True
 
     @property
     def known_packages(self) -> Mapping[str, Package] | None:
@@ -51,14 +53,10 @@ class Work:
         return self.before.of_catalog
 
     def known_hosts(self) -> Mapping[str, Host] | None:
-        """Return the hosts in their order, where their names are as they were before."""
-        if self.before is None:
+        """Return the hosts in their order, where no host's file came or went: then none is named twice either."""
+        if self.before is None or self.hosts_moved:
             return None
-        known, named = self.before.state.hosts, self.reader.manifests.hosts
-        changed = {host.name: host for host in self.changed_hosts}
-        if sum(map(len, named.values())) != len(known) or not changed.keys() <= known.keys():
-            return None
-        return {**known, **changed}
+        return {**self.before.state.hosts, **{host.name: host for host in self.changed_hosts}}
 
 
 def read_changes(source: CommitSource, before: Snapshot, tree: str) -> Work | None:
@@ -93,12 +91,9 @@ def read_changes(source: CommitSource, before: Snapshot, tree: str) -> Work | No
             reader.read(change.entry, parts)
     if reader.bytes > reading.MOST_BYTES_IN_ALL:
         return None
-    changed = tuple(
-        host
-        for place in places.values()
-        if isinstance(place, Place) and place.kind is FileKind.HOST
-        if (host := manifests.hosts.get(place.environment, {}).get(place.name)) is not None
-    )
+    spots = [place for place in places.values() if isinstance(place, Place) and place.kind is FileKind.HOST]
+    then, now = (_hosts_at(spots, files) for files in (before.manifests, manifests))
+    changed = tuple(host for host in now if host is not None)
     catalog_changed = FileKind.PACKAGE in kinds
     return Work(
         reader,
@@ -109,7 +104,13 @@ def read_changes(source: CommitSource, before: Snapshot, tree: str) -> Work | No
         before=before,
         catalog_changed=catalog_changed,
         changed_hosts=changed,
+        hosts_moved=None in then or None in now,
     )
+
+
+def _hosts_at(places: Iterable[Place], manifests: Manifests) -> list[Host | None]:
+    """Return the hosts with valid files at these places, ``None`` where there is none."""
+    return [manifests.hosts.get(place.environment, {}).get(place.name) for place in places]
 
 
 def _listed(source: CommitSource, before: Snapshot, tree: str) -> list[tuple[Change, tuple[str, ...]]] | None:

@@ -5,6 +5,7 @@ Compares no file with another. Looks up line numbers only for what is wrong.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from reconciler.desired.assembly import host_of
 from reconciler.desired.collection import ManifestFile, Manifests
 from reconciler.desired.findings import Finding, Problem, Rule
-from reconciler.desired.layout import FileKind, Misplaced, Place, place_of
+from reconciler.desired.layout import Misplaced, place_of
 from reconciler.desired.manifests import MANIFESTS, HostManifest, Manifest
 from reconciler.desired.positions import NOWHERE, Positions, find_positions
 from reconciler.desired.sources import Source
@@ -68,22 +69,13 @@ class Reader:
             else:
                 self.manifests.keep(ManifestFile(entry.path, place, manifest, remains))
 
-    def findings(self, problems: list[Problem]) -> list[Finding]:
+    def findings(self, problems: Iterable[Problem]) -> list[Finding]:
         """Return everything that is wrong, with its place in the text.
 
         Args:
             problems: what else was found to be wrong with the files.
         """
-        by_path: dict[str, list[Problem]] = {}
-        for problem in (*self.problems, *problems):
-            by_path.setdefault(problem.path, []).append(problem)
-        found = list(self._findings)
-        for path, at_fault in by_path.items():
-            positions = self._positions(path) if any(p.location or p.on_key for p in at_fault) else NOWHERE
-            for p in at_fault:
-                line, column = positions.find(p.location, on_key=p.on_key)
-                found.append(Finding(path, line, column, p.rule, p.message, p.hint))
-        return found
+        return [*self._findings, *located(self._source, [*self.problems, *problems])]
 
     def _manifest(self, entry: TreeEntry, model: type[Manifest]) -> tuple[Any, dict[str, Any]]:
         """Return a file as a manifest; or, where something is wrong, ``None`` and what could be read."""
@@ -127,17 +119,37 @@ class Reader:
             self.problems.append(Problem(entry.path, Rule.TOO_LARGE, message, hint))
         return None
 
-    def _positions(self, path: str) -> Positions:
-        entry = self._source.find(path)
-        if entry is None:
-            return NOWHERE
-        try:
-            data = self._source.read(entry)
-        except OSError:
-            return NOWHERE
-        # A file in a folder may have changed since it was first read, and be unreadable by now.
-        content, _ = read_yaml(data)
-        return NOWHERE if content is None else find_positions(data)
+
+def located(source: Source, problems: Iterable[Problem]) -> list[Finding]:
+    """Return problems as findings, with their places in the text.
+
+    Args:
+        source: where the files are.
+        problems: what is wrong with them.
+    """
+    by_path: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_path.setdefault(problem.path, []).append(problem)
+    found: list[Finding] = []
+    for path, at_fault in by_path.items():
+        positions = _positions(source, path) if any(p.location or p.on_key for p in at_fault) else NOWHERE
+        for p in at_fault:
+            line, column = positions.find(p.location, on_key=p.on_key)
+            found.append(Finding(path, line, column, p.rule, p.message, p.hint))
+    return found
+
+
+def _positions(source: Source, path: str) -> Positions:
+    entry = source.find(path)
+    if entry is None:
+        return NOWHERE
+    try:
+        data = source.read(entry)
+    except OSError:
+        return NOWHERE
+    # A file in a folder may have changed since it was first read, and be unreadable by now.
+    content, _ = read_yaml(data)
+    return NOWHERE if content is None else find_positions(data)
 
 
 def _not_a_file(entry: TreeEntry) -> Problem:

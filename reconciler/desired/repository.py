@@ -148,7 +148,7 @@ class GitRepository:
         return None if tree is None else self._guarded(walk(tree, f"{root}/" if root else ""), root)
 
     def folder_id(self, commit: str, root: str = "") -> str | None:
-        """Return the id of the tree of the folder ``root``: equal ids, equal files below. ``None``: no such folder.
+        """Return the id of the tree of the folder ``root``, or ``None``; equal ids mean equal files below.
 
         Raises:
             RepositoryError: there is no such commit.

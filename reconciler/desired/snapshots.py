@@ -1,6 +1,6 @@
 """Snapshots: desired states in which nothing is wrong, by the id of the git tree they come from.
 
-Equal ids mean equal files, so a snapshot never goes out of date. Written as JSON, and read back as nothing but data.
+Equal ids mean equal files, so a snapshot never goes out of date. It is written as JSON, and read as data alone.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _file(path: str, place: Place, content: dict[str, Any]) -> ManifestFile[Any]
 
 
 def _columns(hosts: dict[str, Host]) -> dict[str, Any]:
-    """Return hosts as columns: names, labels, versions. What few have stands apart: packages to remove, and holds."""
+    """Return hosts as columns: names, labels, versions. What few have stands apart: absent packages, and holds."""
     return {
         "names": list(hosts),
         "labels": [host.labels for host in hosts.values()],

@@ -94,7 +94,7 @@ def too_large(size: int) -> Fault:
     return Fault(1, 1, Rule.TOO_LARGE, message, "keep artifacts out of git: the catalog names them by sha256")
 
 
-def _build(data: bytes, faults: list[Fault]) -> Any:
+def _build(data: bytes, faults: list[Fault]) -> Any:  # noqa: PLR0912 one loop, for speed
     """Build the data in one loop over the events; this is where the time of a load goes."""
     next_event: Callable[[], Any] = CParser(data).get_event
     may_be_decorated = b"&" in data or b"!" in data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reconciler.desired.cache import LoadCache
 from reconciler.desired.loading import load
 from reconciler.desired.mirror import open_mirror
 from reconciler.desired.model import DesiredState
@@ -78,17 +79,23 @@ def state_at(site: Site, repository: GitRepository, commit: str) -> DesiredState
         InvalidRevision: its files break the rules of the format.
         RepositoryError: the repository lacks it.
     """
-    return load_valid(repository, commit, site.settings.root)
+    return load_valid(repository, commit, site.settings.root, site.loads)
 
 
-def load_valid(repository: GitRepository, commit: str, root: str) -> DesiredState:
-    """Return the desired state at a commit, below the folder ``root`` of its repository.
+def load_valid(repository: GitRepository, commit: str, root: str, cache: LoadCache | None = None) -> DesiredState:
+    """Return the desired state at a commit.
+
+    Args:
+        repository: where the commit is.
+        commit: its full id.
+        root: the folder of the repository that holds the desired state.
+        cache: what earlier loads left.
 
     Raises:
         InvalidRevision: its files break the rules of the format.
         RepositoryError: the repository lacks it.
     """
-    loaded = load(repository, commit, root)
+    loaded = load(repository, commit, root, cache)
     if loaded.state is None:
         first = loaded.findings[0]
         raise InvalidRevision(

@@ -49,7 +49,7 @@ def follow(site: Site, mirror: GitRepository, held: str | None) -> Followed:
         return Followed(head, _in_force_unless(site, mirror, held))
 
     commit = mirror.commit(head)
-    loaded = load(mirror, head, site.settings.root)
+    loaded = load(mirror, head, site.settings.root, site.loads)
     record = RevisionRecord(
         commit=head,
         seen_at=site.clock(),
@@ -71,4 +71,4 @@ def _in_force_unless(site: Site, mirror: GitRepository, held: str | None) -> Des
     if in_force is None or in_force == held:
         return None
     mirror.handle().references.create(PINNED, pygit2.Oid(hex=in_force), force=True)
-    return load(mirror, in_force, site.settings.root).state
+    return load(mirror, in_force, site.settings.root, site.loads).state

@@ -88,15 +88,7 @@ def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportR
     desired = _valid(folder)
     problems: list[ReconcilerError] = []
     notices: list[Notice] = []
-    candidates: list[Candidate] = []
-    for file in _files(request.paths, problems, notices):
-        try:
-            candidates.append(read_candidate(file, request.transforms, request.issue, request.notes))
-        except ReconcilerError as error:
-            problems.append(error)
-    if request.transforms and len(candidates) > 1:
-        hint = "a transform is made for one MSI: import that one by itself"
-        problems.append(CannotImport("transforms were named for several MSIs", hint=hint))
+    candidates = _read(request, problems, notices)
     edits = CatalogEdits(desired, lambda package: read_text(_catalog_file(folder, package)) or "", built_by(site))
     imported: list[Imported] = []
     for candidate in sorted(candidates, key=lambda item: (three_fields(item.identity.version), item.file)):
@@ -148,6 +140,20 @@ def _valid(folder: Path) -> DesiredState:
             hint=f"run reconciler validate {folder}, mend it, and import again",
         )
     return loaded.state
+
+
+def _read(request: ImportRequest, problems: list[ReconcilerError], notices: list[Notice]) -> list[Candidate]:
+    """Return what can be read of what is asked for; add to the problems what cannot."""
+    candidates: list[Candidate] = []
+    for file in _files(request.paths, problems, notices):
+        try:
+            candidates.append(read_candidate(file, request.transforms, request.issue, request.notes))
+        except ReconcilerError as error:
+            problems.append(error)
+    if request.transforms and len(candidates) > 1:
+        hint = "a transform is made for one MSI: import that one by itself"
+        problems.append(CannotImport("transforms were named for several MSIs", hint=hint))
+    return candidates
 
 
 def _files(paths: Iterable[Path], problems: list[ReconcilerError], notices: list[Notice]) -> list[Path]:

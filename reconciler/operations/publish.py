@@ -15,7 +15,7 @@ from reconciler.desired.commits import (
     write_commit,
 )
 from reconciler.desired.editing import set_version
-from reconciler.desired.findings import Finding, render_text
+from reconciler.desired.findings import Finding, Severity, render_text
 from reconciler.desired.layout import CATALOG_FOLDER, ENVIRONMENT_FILE
 from reconciler.desired.loading import load
 from reconciler.desired.mirror import fetch
@@ -198,5 +198,5 @@ def _commit(site: Site, mirror: GitRepository, draft: _Draft, author: Person, re
     commit = write_commit(mirror, draft.base, texts, author, request.message or subject)
     loaded = load(mirror, commit, site.settings.root)
     if loaded.state is None:
-        raise InvalidChange(loaded.findings)
+        raise InvalidChange(tuple(f for f in loaded.findings if f.severity is Severity.ERROR))
     return commit

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pygit2
 
-from reconciler.desired.loading import Loaded, load, load_folder
+from reconciler.desired.loading import DEFAULT_ROOT, Loaded, load_source
+from reconciler.desired.model import UNCOMMITTED
 from reconciler.desired.repository import GitRepository, RepositoryError
+from reconciler.desired.sources import CommitSource, FolderSource, Source
 from reconciler.kernel.errors import ReconcilerError
 
 
@@ -17,36 +19,46 @@ class NoSuchFolder(ReconcilerError):
     reference = "no-such-folder"
 
 
-def validate_folder(folder: Path) -> Loaded:
-    """Check what lies in ``folder`` now, whether or not it is committed.
-
-    Raises:
-        NoSuchFolder: there is no such folder.
-    """
-    if not folder.is_dir():
-        raise NoSuchFolder(
-            "there is no such folder", where=str(folder), hint="name the folder that holds reconciler.yaml"
-        )
-    return load_folder(folder)
-
-
-def validate_revision(folder: Path, revision: str) -> Loaded:
-    """Check a commit of the repository that ``folder`` belongs to.
+def validate(folder: Path, revision: str | None = None) -> Loaded:
+    """Check a desired state.
 
     Args:
         folder: the folder of the desired state within a working tree, or a bare repository.
-        revision: a branch, tag or commit.
+        revision: a branch, tag or commit of the repository that it belongs to; without one, what lies there now
+            is checked, whether or not it is committed.
 
     Raises:
+        NoSuchFolder: there is no such folder.
         RepositoryError: there is no repository there, or no such revision in it.
     """
+    source, name = source_of(folder, revision)
+    return load_source(source, name)
+
+
+def source_of(folder: Path, revision: str | None) -> tuple[Source, str]:
+    """Return where the files are, and what to call their revision.
+
+    Args:
+        folder: as for `validate`.
+        revision: as for `validate`.
+
+    Raises:
+        NoSuchFolder: there is no such folder.
+        RepositoryError: there is no repository there, or no such revision in it.
+    """
+    if revision is None:
+        if not folder.is_dir():
+            hint = "name the folder that holds reconciler.yaml"
+            raise NoSuchFolder("there is no such folder", where=str(folder), hint=hint)
+        return FolderSource(folder), UNCOMMITTED
     found = pygit2.discover_repository(str(folder.resolve()))
     if found is None:
         raise RepositoryError("this is in no git repository", where=str(folder), hint="name a folder within one")
     repository = GitRepository(Path(found))
     work_tree = repository.handle().workdir
-    root = "environments"
+    root = DEFAULT_ROOT
     if work_tree is not None:
         below = folder.resolve().relative_to(Path(work_tree).resolve()).as_posix()
         root = "" if below == "." else below
-    return load(repository, repository.resolve(revision), root)
+    commit = repository.resolve(revision)
+    return CommitSource(repository, commit, root), commit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from reconciler.cli.publish import show_arrivals
+from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.status import Health, Reason
+from reconciler.operations.arrival import Arrival, ArrivalState, HostArrival
+from reconciler.operations.publish import Published
 
 
 def reconciler(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -79,3 +87,25 @@ def test_adopt_before_anything_is_in_force_says_what_to_do(fleet: Path) -> None:
     assert done.returncode == 1
     assert "no valid revision" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_waiting_is_a_bar_on_a_terminal_and_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    artifact = Artifact("a" * 64, 1, "app.msi")
+    published = Published("app", "dev", Release("2.0.0", "{A}", "{B}", artifact), "main", "c" * 40, (), ())
+    late = HostArrival("DEV-02", Health.MISSING, Reason.STEP_DUE, "")
+    looks = [
+        Arrival(ArrivalState.NOT_IN_FORCE, 0, 0, (), "commit cccccccccc is not in force yet"),
+        Arrival(ArrivalState.ON_ITS_WAY, 2, 1, (late,)),
+        Arrival(ArrivalState.SYNCED, 2, 2, ()),
+    ]
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=100)
+    assert show_arrivals(iter(looks), published, console) is looks[-1]
+    assert "━" in terminal.getvalue()
+    capsys.readouterr()
+    assert show_arrivals(iter(looks), published, Console(file=io.StringIO(), force_terminal=False)) is looks[-1]
+    assert capsys.readouterr().err.splitlines() == [
+        "waiting: commit cccccccccc is not in force yet",
+        "1 of 2 hosts of dev have app 2.0.0",
+        "done: 2 of 2 hosts of dev have app 2.0.0",
+    ]

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import gc
+import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pygit2
 import pytest
-from pygit2.enums import FileMode
+from pygit2.enums import FileMode, ObjectType
 
-from reconciler.desired import loading
+from reconciler.desired import loading, reading
+from reconciler.desired.cache import LoadCache
 from reconciler.desired.findings import Finding, Rule, as_json, render_text
 from reconciler.desired.loading import load, load_folder
+from reconciler.desired.manifests import MOST_OVERRIDES
 from reconciler.desired.model import ABSENT, UNCOMMITTED, DesiredState
 from reconciler.desired.repository import GitRepository, RepositoryError
 from reconciler.desired.suggestions import MOST_SEARCHES, Suggester
 from reconciler.desired.yaml_reader import MOST_BYTES
 
 Files = dict[str, Any]
+
+SIGNATURE = pygit2.Signature("Ada Author", "ada@example.com", 1_700_000_000, 120)
 
 
 def rules(findings: tuple[Finding, ...]) -> list[tuple[str, Rule]]:
@@ -100,6 +107,62 @@ def test_links_and_nested_repositories_in_a_folder(tmp_path: Path, valid: Files)
     ]
 
 
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path, valid: Files) -> None:
+    write(tmp_path, valid)
+    os.mkfifo(tmp_path / "environments/prod/hosts/PROD-02.yaml")
+    findings = load_folder(tmp_path / "environments").findings
+    assert [finding.rule for finding in findings] == [Rule.SPECIAL_FILE]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[b"A.yaml", b"A.yaml"], [b"A.yaml", b"B.yaml", b"A.yaml"], [b".."], [b"a/B.yaml"]],
+    ids=["twice", "twice apart", "up", "slash"],
+)
+def test_a_tree_that_git_would_not_write_is_refused(
+    names: list[bytes], origin: Any, repository: GitRepository, valid: Files
+) -> None:
+    commit = origin.commit(valid)
+    cache = LoadCache()
+    load(repository, commit, cache=cache)
+    handle = pygit2.Repository(str(origin.folder))
+    tree = handle[commit].peel(pygit2.Tree)
+    blob = handle.create_blob(b"")
+    hosts = b"".join(b"100644 %s\0" % name + blob.raw for name in names)
+    folder = handle.odb.write(ObjectType.TREE, hosts)
+    for path in ("hosts", "prod", "environments"):
+        below: Any = tree / "environments" / "prod" if path == "hosts" else tree / "environments"
+        builder = handle.TreeBuilder(below if path != "environments" else tree)
+        builder.insert(path, folder, FileMode.TREE)
+        folder = builder.write()
+    bad = str(handle.create_commit(None, SIGNATURE, SIGNATURE, "x", folder, [commit]))
+    for known in (None, cache):
+        with pytest.raises(RepositoryError, match="cannot be read"):
+            load(repository, bad, cache=known)
+
+
+def test_a_name_that_is_not_utf8(origin: Any, repository: GitRepository, valid: Files) -> None:
+    commit = origin.commit(valid)
+    handle = pygit2.Repository(str(origin.folder))
+    tree = handle[commit].peel(pygit2.Tree)
+    root = handle.odb.write(ObjectType.TREE, b"100644 caf\xe9.yaml\0" + handle.create_blob(b"").raw)
+    builder = handle.TreeBuilder(tree)
+    builder.insert("environments", root, FileMode.TREE)
+    bad = str(handle.create_commit(None, SIGNATURE, SIGNATURE, "x", builder.write(), [commit]))
+    findings = load(repository, bad).findings
+    assert ("environments/caf\\udce9.yaml", Rule.MISPLACED_FILE) in rules(findings)
+
+
+def test_files_that_are_too_large_together(
+    origin: Any, repository: GitRepository, valid: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES_IN_ALL", 1500)
+    for number in range(10):
+        valid[f"environments/uat/hosts/H-{number}.yaml"] = "#" * 200
+    findings = load(repository, origin.commit(valid)).findings
+    assert [finding.rule for finding in findings].count(Rule.TOO_LARGE) == 1
+
+
 def test_a_huge_file_is_not_read(
     origin: Any, repository: GitRepository, valid: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +234,29 @@ def test_a_broken_catalog_file_does_not_make_its_package_unknown(
     assert rules(load(repository, origin.commit(valid)).findings) == [
         ("environments/catalog/agent.yaml", Rule.YAML_SYNTAX)
     ]
+
+
+def test_too_many_overrides(origin: Any, repository: GitRepository, valid: Files) -> None:
+    override = "  - {hosts: {site: oslo}, packages: {tool: absent}}\n"
+    valid["environments/prod/environment.yaml"] = "promotesFrom: uat\noverrides:\n" + override * MOST_OVERRIDES
+    assert load(repository, origin.commit(valid)).findings == ()
+    valid["environments/prod/environment.yaml"] += override
+    (finding,) = load(repository, origin.commit(valid)).findings
+    assert (finding.line, finding.message) == (3, "expected at most 200 of these, found 201")
+
+
+def test_thousands_of_environments_in_a_line_or_a_circle(
+    origin: Any, repository: GitRepository, valid: Files
+) -> None:
+    names = [f"e{number:04}" for number in range(3000)]
+    for before, name in pairwise(names):
+        valid[f"environments/{name}/environment.yaml"] = f"inherits: {before}\npromotesFrom: {before}\n"
+    valid["environments/e0000/environment.yaml"] = ""
+    assert load(repository, origin.commit(valid)).findings == ()
+    valid["environments/e0000/environment.yaml"] = "inherits: e2999\n"
+    (finding,) = load(repository, origin.commit(valid)).findings
+    assert (finding.path, finding.rule) == ("environments/e0000/environment.yaml", Rule.INHERITANCE_CIRCLE)
+    assert len(finding.message) < 1000
 
 
 def test_thousands_of_wrong_names_do_not_take_minutes(

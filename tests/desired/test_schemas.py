@@ -17,6 +17,8 @@ from reconciler.desired.yaml_reader import read_yaml
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "environments").rglob("*.yaml"))
+CORPUS = Path(__file__).parent / "corpus"
+VALID = sorted(path for case in ("base", "everything") for path in (CORPUS / case).rglob("*.yaml"))
 MODELINE = re.compile(r"# yaml-language-server: \$schema=(\S+)\n")
 
 
@@ -46,7 +48,7 @@ def test_stale_and_missing_schemas_are_noticed_and_written(tmp_path: Path) -> No
     assert write_schemas(folder) == ()
 
 
-@pytest.mark.parametrize("name", ["reconciler", "package", "environment", "host"])
+@pytest.mark.parametrize("name", ["reconciler", "package", "environment", "host", "tenant"])
 def test_each_schema_is_valid_and_describes_every_key(name: str) -> None:
     schema = validator(name).schema
     assert isinstance(schema, dict)
@@ -66,6 +68,32 @@ def test_each_example_names_its_schema_and_keeps_to_it(path: Path) -> None:
     Draft202012Validator(json.loads(schema.read_text("utf-8"))).validate(read(path))
 
 
+def kind_of(path: Path) -> str:
+    if path.parent.name in ("catalog", "hosts"):
+        return {"catalog": "package", "hosts": "host"}[path.parent.name]
+    return path.stem
+
+
+@pytest.mark.parametrize("path", VALID, ids=lambda path: path.relative_to(CORPUS).as_posix())
+def test_the_schemas_take_what_the_reader_takes(path: Path) -> None:
+    validator(kind_of(path)).validate(read(path))
+
+
+def test_every_key_is_tried() -> None:
+    def keys_of(value: Any) -> set[str]:
+        if isinstance(value, list):
+            return {key for item in value for key in keys_of(item)}
+        if not isinstance(value, dict):
+            return set()
+        return set(value) | {key for item in value.values() for key in keys_of(item)}
+
+    tried = {key for path in VALID for key in keys_of(read(path))}
+    for text in schema_texts().values():
+        schema = json.loads(text)
+        for holder in (schema, *schema.get("$defs", {}).values()):
+            assert set(holder["properties"]) <= tried
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -79,6 +107,15 @@ def test_each_example_names_its_schema_and_keeps_to_it(path: Path) -> None:
         ("environment", {"packages": {"tool": 1}}),
         ("host", {"labels": {"two words": "x"}}),
         ("host", {"labels": {"site": 1}}),
+        ("host", {"hold": {"until": "2026-12-01T08:00:00Z"}}),
+        ("host", {"hold": {"reason": "moved", "until": "2026-12-01T08:00:00"}}),
+        ("environment", {"overrides": [{"packages": {}}]}),
+        ("environment", {"overrides": [{"hosts": {}, "packages": {}}]}),
+        ("environment", {"prune": "yes"}),
+        ("environment", {"inherits": "a/b/c"}),
+        ("reconciler", {"version": 1, "removals": {"share": "a quarter"}}),
+        ("reconciler", {"version": 1, "groups": {"x": ["riley"]}}),
+        ("tenant", {"owners": "acme"}),
     ],
 )
 def test_the_schemas_refuse_what_the_reader_refuses(name: str, content: object) -> None:

@@ -79,6 +79,7 @@ def keys_of(schema: dict[str, Any], definitions: dict[str, Any], path: str = "")
         (FileKind.PACKAGE, "catalog/&lt;package&gt;.yaml"),
         (FileKind.ENVIRONMENT, "&lt;environment&gt;/environment.yaml"),
         (FileKind.HOST, "&lt;environment&gt;/hosts/&lt;host&gt;.yaml"),
+        (FileKind.TENANT, "&lt;tenant&gt;/tenant.yaml"),
     ],
 )
 def test_every_key_of_a_file_has_its_row(kind: FileKind, heading: str) -> None:
@@ -90,7 +91,7 @@ def test_every_key_of_a_file_has_its_row(kind: FileKind, heading: str) -> None:
 
 
 def test_every_kind_of_file_is_told_of() -> None:
-    assert len(FileKind) == 4, "a new kind of file needs a section in desired-state.md, and a case above"
+    assert len(FileKind) == 5, "a new kind of file needs a section in desired-state.md, and a case above"
 
 
 def test_every_rule_has_its_place() -> None:

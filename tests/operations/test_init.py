@@ -15,7 +15,7 @@ from pygit2.enums import ConfigLevel
 from reconciler.desired.loading import load_folder
 from reconciler.desired.schemas import stale_schemas
 from reconciler.operations.init import CannotInit, Fate, Forge, Initialised, init
-from reconciler.operations.validate import validate_revision
+from reconciler.operations.validate import validate
 
 MODELINE = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
 
@@ -72,7 +72,7 @@ def test_a_new_repository_is_valid_committed_and_complete(tmp_path: Path, forge:
     assert repository.head.shorthand == "main"
     assert str(repository.head.target) == made.commit
     assert repository.status() == {}, "everything is committed"
-    assert validate_revision(folder / "environments", "main").findings == ()
+    assert validate(folder / "environments", "main").findings == ()
 
 
 def test_every_file_names_a_schema_that_is_there(tmp_path: Path) -> None:
@@ -164,8 +164,9 @@ def test_code_owners_follow_the_desired_state(tmp_path: Path) -> None:
     (environments / "reconciler.yaml").write_text(
         'version: 1\ngroups:\n  testers: ["@contoso/testers"]\n'
         '  managers: ["@contoso/managers", riley@example.com]\n'
+        '  developers: ["@contoso/developers"]\n'
     )
-    (environments / "dev" / "environment.yaml").write_text("owners: [testers]\n")
+    (environments / "dev" / "environment.yaml").write_text("owners: [developers]\n")
     (environments / "prod" / "environment.yaml").write_text("promotesFrom: uat\nowners: [managers]\n")
     (environments / "acme" / "prod").mkdir(parents=True)
     (environments / "acme" / "tenant.yaml").write_text("owners: [testers]\n")
@@ -179,7 +180,7 @@ def test_code_owners_follow_the_desired_state(tmp_path: Path) -> None:
     assert [line for line in lines[1:-1] if not line.startswith("#")] == [
         "/environments/acme/ @contoso/testers",
         "/environments/acme/prod/ @contoso/managers riley@example.com @contoso/testers",
-        "/environments/dev/ @contoso/testers",
+        "/environments/dev/ @contoso/developers",
         "/environments/prod/ @contoso/managers riley@example.com",
         "/environments/reconciler.yaml @contoso/managers riley@example.com @contoso/testers",
         "/CODEOWNERS @contoso/managers riley@example.com @contoso/testers",

@@ -1,0 +1,201 @@
+"""Holds the files of the catalog's releases against what it says of them: size, sha256, identity, signer.
+
+A file is looked for among the installation's artifacts, then at its sources. Keeps none, and runs nothing of them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.artifacts.fetching import CannotFetch, fetch
+from reconciler.artifacts.installer_files import read_transform
+from reconciler.artifacts.msi_file import UnreadableMsi, read_msi
+from reconciler.artifacts.signatures import SignatureError, signer_of
+from reconciler.artifacts.store import ArtifactError, ArtifactStore, describe
+from reconciler.desired.findings import Location, Problem, Rule
+from reconciler.desired.layout import CATALOG_FOLDER
+from reconciler.desired.loading import Loaded, in_order, load_source
+from reconciler.desired.model import DesiredState, Package, ReleaseDetails
+from reconciler.desired.reading import located
+from reconciler.kernel.identity import three_fields
+from reconciler.kernel.releases import Artifact, Release
+from reconciler.operations.validate import source_of
+
+
+def validate_with_artifacts(
+    folder: Path,
+    revision: str | None,
+    kept: ArtifactStore | None,
+    roots: Path | None,
+    say: Callable[[str], object],
+) -> Loaded:
+    """Check a desired state and then, where it has no errors, the files of its releases.
+
+    Args:
+        folder: the folder of the desired state within a working tree, or a bare repository.
+        revision: a branch, tag or commit; without one, what lies there now is checked.
+        kept: the artifacts of the installation, if there is one; what it lacks is fetched from its sources.
+        roots: a PEM file with the certificates trusted to sign; without it, those of the system.
+        say: told which release is looked at.
+
+    Raises:
+        NoSuchFolder: there is no such folder.
+        RepositoryError: there is no repository there, or no such revision in it.
+        NoSignatureTool: a signature is to be checked, and the program for it is missing.
+    """
+    source, name = source_of(folder, revision)
+    loaded = load_source(source, name)
+    if loaded.state is None:
+        return loaded
+    found = located(source, _check_releases(loaded.state, source.root, kept, roots, say))
+    return Loaded(None if found else loaded.state, in_order([*loaded.findings, *found]))
+
+
+def _check_releases(
+    state: DesiredState,
+    root: str,
+    kept: ArtifactStore | None,
+    roots: Path | None,
+    say: Callable[[str], object],
+) -> list[Problem]:
+    """Return what is wrong with the files of the releases, at the lines of the catalog that name them."""
+    problems: list[Problem] = []
+    with tempfile.TemporaryDirectory(prefix="reconciler-artifacts-") as folder:
+        shelf = _Shelf(kept, Path(folder), roots)
+        for package in state.packages.values():
+            path = f"{root}{CATALOG_FOLDER}/{package.name}.yaml"
+            for index, release in enumerate(package.releases):
+                say(f"{package.name} {release.version}")
+                spot = _Spot(path, ("releases", index))
+                problems += _check_release(shelf, spot, package, release)
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A release's place in the catalog."""
+
+    path: str
+    within: Location
+
+    def problem(self, rule: Rule, message: str, hint: str, *keys: str | int) -> Problem:
+        return Problem(self.path, rule, message, hint, (*self.within, *keys))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Where files are looked for: what is kept, and a folder for one that was fetched."""
+
+    kept: ArtifactStore | None
+    folder: Path
+    roots: Path | None
+
+    def find(self, artifact: Artifact, sources: tuple[str, ...]) -> tuple[Path | None, list[str]]:
+        """Return where a file is; or ``None``, and why each source does not have it."""
+        found = self.kept.find(artifact.sha256) if self.kept is not None else None
+        if found is not None:
+            return found, []
+        fetched = self.folder / artifact.file_name
+        failures: list[str] = []
+        for source in sources:
+            try:
+                fetch(source, artifact, fetched)
+            except CannotFetch as error:
+                failures.append(f"{error.where} {error.what}")
+            else:
+                return fetched, []
+        return None, failures
+
+    def clear(self) -> None:
+        """Delete what was fetched."""
+        for file in self.folder.iterdir():
+            file.unlink()
+
+
+def _check_release(shelf: _Shelf, spot: _Spot, package: Package, release: Release) -> Iterator[Problem]:
+    details = package.details_of(release.version)
+    file, failures = shelf.find(release.artifact, details.sources)
+    if file is None:
+        yield _missing(spot, failures, "import it: reconciler import FILE --package " + package.name, "artifact")
+    else:
+        wrong = list(_check_content(spot, file, release.artifact, "artifact"))
+        yield from wrong
+        if not wrong:
+            yield from _check_msi(spot, file, package, release, details)
+            yield from _check_signer(spot, file, details, shelf.roots)
+    for index, transform in enumerate(release.transforms):
+        file, failures = shelf.find(transform, details.transform_sources[index])
+        if file is None:
+            yield _missing(spot, failures, "name its sources", "transforms", index)
+            continue
+        yield from _check_content(spot, file, transform, "transforms", index)
+        try:
+            read_transform(file)
+        except UnreadableMsi as error:
+            yield spot.problem(Rule.UNREADABLE_ARTIFACT, error.what, error.hint or "", "transforms", index, "file")
+    shelf.clear()
+
+
+def _missing(spot: _Spot, failures: list[str], advice: str, *keys: str | int) -> Problem:
+    message = "the file is neither among the installation's artifacts nor at a source"
+    return spot.problem(Rule.MISSING_ARTIFACT, message, "; ".join(failures) or advice, *keys)
+
+
+def _check_content(spot: _Spot, file: Path, artifact: Artifact, *keys: str | int) -> Iterator[Problem]:
+    try:
+        found = describe(file)
+    except ArtifactError as error:
+        yield spot.problem(Rule.UNREADABLE_ARTIFACT, error.what, error.hint or "", *keys)
+        return
+    hint = "check which file is meant: reconciler import reads all of this from it"
+    if found.sha256 != artifact.sha256:
+        message = f"the file has the sha256 {found.sha256}"
+        yield spot.problem(Rule.ARTIFACT_MISMATCH, message, hint, *keys, "sha256")
+    if found.size != artifact.size:
+        yield spot.problem(Rule.ARTIFACT_MISMATCH, f"the file has {found.size} bytes", hint, *keys, "size")
+
+
+def _check_msi(
+    spot: _Spot, file: Path, package: Package, release: Release, details: ReleaseDetails
+) -> Iterator[Problem]:
+    try:
+        identity = read_msi(file)
+    except UnreadableMsi as error:
+        yield spot.problem(Rule.UNREADABLE_ARTIFACT, error.what, error.hint or "", "artifact", "file")
+        return
+    hint = "check which file is meant: reconciler import reads all of this from it"
+    pairs = {
+        "productCode": (identity.product_code, release.product_code),
+        "packageCode": (identity.package_code, release.package_code),
+    }
+    for key, (found, declared) in pairs.items():
+        if found != declared:
+            yield spot.problem(Rule.IDENTITY_MISMATCH, f"the MSI's {key} is {found}", hint, key)
+    if three_fields(identity.version) != three_fields(release.version):
+        message = f"the MSI's version is {identity.version}"
+        yield spot.problem(Rule.IDENTITY_MISMATCH, message, hint, "version")
+    if identity.upgrade_code != package.upgrade_code:
+        found = identity.upgrade_code or "missing"
+        message = f"the MSI's UpgradeCode is {found}; that of {package.name} is {package.upgrade_code}"
+        yield spot.problem(Rule.IDENTITY_MISMATCH, message, "it is another product: give it a package of its own")
+    if details.architecture is not None and identity.architecture != details.architecture:
+        message = f"the MSI is for {identity.architecture}"
+        yield spot.problem(Rule.IDENTITY_MISMATCH, message, hint, "architecture")
+
+
+def _check_signer(spot: _Spot, file: Path, details: ReleaseDetails, roots: Path | None) -> Iterator[Problem]:
+    if not details.signer:
+        return
+    hint = "get the file from its vendor again; do not deploy this one"
+    try:
+        signer = signer_of(file, roots)
+    except SignatureError as error:
+        message = f"{details.signer} should have signed the file, but {error.what}"
+        yield spot.problem(Rule.UNTRUSTED_SIGNATURE, message, hint, "artifact", "signer")
+        return
+    if not signer.is_named(details.signer):
+        message = f"the file is signed by {signer}"
+        yield spot.problem(Rule.UNTRUSTED_SIGNATURE, message, hint, "artifact", "signer")
