@@ -45,8 +45,8 @@ class Installer:
         journal: where they are recorded.
         folder: where each has its own folder while it matters.
         stopping: set when the agent is being stopped.
-        reboot_asked: told, before anything else is, that an installer asked for a reboot: for which package, and in
-            what words to say so.
+        reboot_asked: told, before anything else is, that an installer asked for a reboot: for which package, and
+            in what words to say so.
     """
 
     def __init__(

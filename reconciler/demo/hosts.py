@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.lab import Lab, LabHost
-from reconciler.lab.products import registered_products
+from reconciler.lab.products import registered_products, remove_product
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.lab import lab_of, lab_up
 from reconciler.operations.token import make_token
@@ -39,8 +39,8 @@ class DemoHosts(Protocol):
     def installed(self, host: str) -> Installed:
         """Look at a host."""
 
-    def remove_by_hand(self, host: str, product_code: str) -> None:
-        """Remove a product as somebody with a mouse would, behind the agent's back."""
+    def remove_by_hand(self, host: str, product_code: str) -> Installed:
+        """Remove a product as somebody with a mouse would, behind the agent's back; return what is left then."""
 
     def stop(self) -> None:
         """End and remove every host."""
@@ -63,9 +63,9 @@ class LabHosts:
         """Read the host's Uninstall keys; the agent asks msi.dll."""
         return registered_products(self._host(host))
 
-    def remove_by_hand(self, host: str, product_code: str) -> None:
+    def remove_by_hand(self, host: str, product_code: str) -> Installed:
         """Run msiexec on the host."""
-        self._host(host).run(f"msiexec /x {product_code} /qn")
+        return remove_product(self._host(host), product_code)
 
     def stop(self) -> None:
         """End and remove every host."""
@@ -109,9 +109,10 @@ class SimulatedHosts:
         products = SimulatedWindows(state_file(self._folders[host])).state().products
         return {product.product_code: product.version for product in products}
 
-    def remove_by_hand(self, host: str, product_code: str) -> None:
+    def remove_by_hand(self, host: str, product_code: str) -> Installed:
         """Take the product out of the simulated Windows."""
-        SimulatedWindows(state_file(self._folders[host])).remove(product_code)
+        left = SimulatedWindows(state_file(self._folders[host])).remove(product_code)
+        return {product.product_code: product.version for product in left}
 
     def stop(self) -> None:
         """End the agents."""

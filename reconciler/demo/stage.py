@@ -68,17 +68,17 @@ class Stage:
 
     def look(self) -> dict[str, Installed]:
         """Look at every host, past its agent: versions of the example's packages by name."""
-        desired = state_in_force(self.site)
+        hosts = state_in_force(self.site).hosts
+        return {host: self.packages_of(self.hosts.installed(host)) for host in hosts}
+
+    def packages_of(self, installed: Installed) -> Installed:
+        """Return the versions of the example's packages by name, from versions by product code."""
         names = {
             release.product_code: package.name
-            for package in desired.packages.values()
+            for package in state_in_force(self.site).packages.values()
             for release in package.releases
         }
-        found: dict[str, Installed] = {}
-        for host in desired.hosts:
-            installed = self.hosts.installed(host).items()
-            found[host] = {names[code]: version for code, version in sorted(installed) if code in names}
-        return found
+        return {names[code]: version for code, version in sorted(installed.items()) if code in names}
 
     def wanted(self) -> dict[str, Installed]:
         """Return what the revision in force wants on every host: versions by package."""

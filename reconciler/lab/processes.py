@@ -23,6 +23,10 @@ MARK = "RECONCILER_LAB_PREFIX"
 
 _END_SECONDS = 20
 
+_EXEC_LOOKS = 20
+_EXEC_PAUSE = 0.001
+"""How often, and after how many seconds, a process is looked at again that seems to be starting a program."""
+
 
 @dataclass(frozen=True, slots=True)
 class WineProcess:
@@ -96,17 +100,32 @@ def _leader_is_dead(root: Path) -> bool:
 
 
 def _read(entry: Path, pid: int, prefix: Path) -> WineProcess | None:
-    directory = os.fsencode(prefix)
     try:
-        environment = (entry / "environ").read_bytes().split(b"\0")
-        marked = MARK.encode() + b"=" + directory in environment
-        if not marked and b"WINEPREFIX=" + directory not in environment:
-            return None
-        program = (entry / "exe").readlink().name
-        if not marked and not program.startswith("wine"):
-            return None
-        command = (entry / "cmdline").read_bytes()
-    except OSError:  # it has ended, or it is somebody else's
+        program, environ, command = _start_of(entry)
+    except OSError:  # it has ended, or it is somebody else's, or a thread of the system, which has no program
+        return None
+    directory = os.fsencode(prefix)
+    environment = environ.split(b"\0")
+    marked = MARK.encode() + b"=" + directory in environment
+    if not marked and (b"WINEPREFIX=" + directory not in environment or not program.startswith("wine")):
         return None
     words = tuple(word.decode(errors="replace") for word in command.rstrip(b"\0").split(b"\0"))
     return WineProcess(pid, program, words)
+
+
+def _start_of(entry: Path) -> tuple[str, bytes, bytes]:
+    """Return the program of a process, its environment and its words.
+
+    While a process takes up another program there is a moment in which it has neither environment nor words, so
+    one that has none is looked at again.
+    """
+    for _ in range(_EXEC_LOOKS):
+        found = (
+            (entry / "exe").readlink().name,
+            (entry / "environ").read_bytes(),
+            (entry / "cmdline").read_bytes(),
+        )
+        if found[1] and found[2]:
+            break
+        time.sleep(_EXEC_PAUSE)
+    return found

@@ -1,4 +1,4 @@
-"""Reads what a lab host has registered as installed, by another way than the agent: from the Uninstall keys."""
+"""Reads and removes what a lab host has installed by other ways than the agent: the Uninstall keys and msiexec."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from reconciler.lab.errors import LabError
 from reconciler.lab.host import LabHost
 from reconciler.lab.template import PYTHON
 
-_SCRIPT = r"""
+_REMOVE = r"""
+import subprocess, sys
+subprocess.run(["msiexec", "/x", sys.argv[1], "/qn"], check=True)
+"""
+
+_LIST = r"""
 import json, winreg
 found = {}
 for view in (winreg.KEY_WOW64_64KEY, winreg.KEY_WOW64_32KEY):
@@ -36,8 +41,27 @@ def registered_products(host: LabHost) -> dict[str, str]:
     Raises:
         LabError: the keys could not be read.
     """
-    done = host.run([PYTHON, "-c", _SCRIPT])
+    return _ask(host, _LIST)
+
+
+def remove_product(host: LabHost, product_code: str) -> dict[str, str]:
+    """Remove a product by msiexec, and return what is installed per machine at that moment.
+
+    Both are done by one program on the host, since an agent may put the product back a moment later.
+
+    Args:
+        host: a host that runs.
+        product_code: the product's code.
+
+    Raises:
+        LabError: msiexec failed, or the keys could not be read.
+    """
+    return _ask(host, _REMOVE + _LIST, product_code)
+
+
+def _ask(host: LabHost, script: str, *arguments: str) -> dict[str, str]:
+    done = host.run([PYTHON, "-c", script, *arguments])
     if done.exit_code != 0:
-        raise LabError(f"its Uninstall keys cannot be read: {done.stderr.strip()[-200:]}", where=host.name)
+        raise LabError(f"its products cannot be told: {done.stderr.strip()[-200:]}", where=host.name)
     found: dict[str, str] = json.loads(done.stdout)
     return found

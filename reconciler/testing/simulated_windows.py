@@ -76,10 +76,12 @@ class SimulatedWindows:
         """Return what the machine has now."""
         return decode(WindowsState, loads(self._path.read_text("utf-8")))
 
-    def change(self, change: Callable[[WindowsState], WindowsState]) -> None:
-        """Change the machine's state, all at once."""
+    def change(self, change: Callable[[WindowsState], WindowsState]) -> WindowsState:
+        """Change the machine's state, all at once, and return it."""
         with self._locked():
-            self._write(change(self.state()))
+            changed = change(self.state())
+            self._write(changed)
+        return changed
 
     def add_fault(self, fault: Fault) -> None:
         """Make the installer go wrong from now on."""
@@ -93,9 +95,9 @@ class SimulatedWindows:
         """Have products installed that nobody's installer run put there."""
         self.change(lambda state: replace(state, products=(*state.products, *products)))
 
-    def remove(self, product_code: str) -> None:
-        """Uninstall a product by hand."""
-        self.change(lambda state: replace(state, products=_without(state.products, product_code)))
+    def remove(self, product_code: str) -> tuple[InstalledProduct, ...]:
+        """Uninstall a product by hand; return what is left then."""
+        return self.change(lambda state: replace(state, products=_without(state.products, product_code))).products
 
     def reboot(self) -> None:
         """Restart the machine: what asked for it is answered."""

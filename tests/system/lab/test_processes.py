@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +36,21 @@ def test_a_process_whose_first_thread_has_ended_is_found_and_ended(tmp_path: Pat
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+_STARTS_PROGRAMS = 'n=$1; [ "$n" -gt 0 ] && exec sh "$0" $((n-1)); exec sleep 120'
+
+
+def test_a_process_that_is_just_taking_up_another_program_is_found(tmp_path: Path) -> None:
+    script = tmp_path / "starts-programs.sh"
+    script.write_text(_STARTS_PROGRAMS)
+    process = subprocess.Popen(["sh", str(script), "400"], env={MARK: str(tmp_path), "PATH": os.defpath})
+    try:
+        command = ()
+        while "sleep" not in command:
+            (found,) = processes_of(tmp_path)
+            command = found.command
+            assert found.pid == process.pid
+    finally:
+        process.kill()
+        process.wait()
