@@ -16,11 +16,12 @@ from reconciler.desired.findings import Rule
 from reconciler.desired.layout import FileKind
 from reconciler.desired.manifests import schema_of
 from reconciler.kernel import protocol
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal, Hold
 from reconciler.kernel.attempts import CHARGED, ActionResult, Attempt, Outcome
 from reconciler.kernel.exit_codes import ExitClass, classify
 from reconciler.kernel.observation import InstalledProduct, Observation
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.status import Health, Reason, Sync
 from reconciler.kernel.steps import StepKind, Verb
 from reconciler.settings import Settings
@@ -153,7 +154,7 @@ def test_every_field_of_a_message_has_its_row(message: Any) -> None:
         Assignment,
         Goal,
         Hold,
-        Release,
+        MsiRelease,
         Artifact,
         Observation,
         InstalledProduct,
