@@ -165,7 +165,7 @@ def _held(standing: Standing, hold: Hold) -> Standing:
         standing,
         health=Health.SUSPENDED,
         reason=Reason.HELD,
-        message=f"held: {hold.reason}",
+        message=hold.reason,
         ready=False,
         not_before=hold.until,
     )

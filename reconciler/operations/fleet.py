@@ -87,7 +87,9 @@ def _assignments(
         for package in environment.confirm
     )
     reports = observed()
-    guarded = (GuardedHost(item.assignment, reports.get(name)) for name, item in drafts.items())
+    # A host that has never enrolled has nothing to lose, and must not make others look fewer.
+    enrolled = [host.name for host in hosts if host.environment]
+    guarded = (GuardedHost(drafts[name].assignment, reports.get(name)) for name in enrolled)
     held = held_removals(guarded, desired.removal_share, confirmed)
     return {h.name: assigner.hold_back(drafts[h.name], held, reported=h.reported) for h in hosts}
 
