@@ -16,6 +16,7 @@ from reconciler.lab.processes import WineProcess, kill_all, processes_of
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm.libraries import libraries
 from reconciler.lab.winrm.server.limits import Limits
+from reconciler.lab.winrm.tools import install_tools
 
 FOLDER = r"C:\ProgramData\Reconciler Lab\winrm"
 PORT = 5985
@@ -23,7 +24,6 @@ TLS_PORT = 5986
 
 _SERVER = Path(__file__).with_name("server")
 _PACKAGE = ("reconciler", "lab", "winrm")
-_LIBRARIES = ("spnego", "sspilib", "cryptography", "_cffi_backend.cp313-win_amd64.pyd")
 _CONFIG, _READY, _FAILURE = "config.json", "ready.json", "failure.txt"
 _IN_CONSOLE = "in-console"
 _START_SECONDS = 60
@@ -32,7 +32,7 @@ _LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class WinrmSettings:
-    """How the endpoint is to be: ``certificate`` is a PEM file with key and chain, without which there is no HTTPS."""
+    """How the endpoint is to be; ``certificate`` is a PEM file with key and chain, if HTTPS is wanted."""
 
     user: str = "Administrator"
     password: str = field(default="Lab-Passw0rd", repr=False)
@@ -67,7 +67,8 @@ def start_winrm(prefix: WinePrefix, settings: WinrmSettings) -> WinrmEndpoint:
     """
     folder = unix_path(prefix.drive_c, FOLDER)
     earlier = _address_in(folder / _READY)
-    _install(folder)
+    _install(folder, libraries(prefix))
+    install_tools(prefix.drive_c)
     for stale in (_READY, _FAILURE):
         (folder / stale).unlink(missing_ok=True)
     config = {
@@ -96,21 +97,16 @@ def winrm_running(prefix: WinePrefix) -> bool:
     return any(_is_endpoint(process) for process in processes_of(prefix.directory))
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path, libraries: Path) -> None:
     package = folder.joinpath(*_PACKAGE)
     if folder.exists():
         shutil.rmtree(folder)
+    shutil.copytree(libraries, folder)
     package.mkdir(parents=True)
     for depth in range(1, len(_PACKAGE) + 1):
         folder.joinpath(*_PACKAGE[:depth], "__init__.py").touch()
     shutil.copytree(_SERVER, package / _SERVER.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(_SERVER / "launch.py", folder / "__main__.py")
-    for name in _LIBRARIES:
-        source = libraries() / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name)
-        else:
-            shutil.copyfile(source, folder / name)
 
 
 def _await_address(prefix: WinePrefix, folder: Path) -> str:

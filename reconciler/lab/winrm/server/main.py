@@ -16,7 +16,7 @@ from spnego._ntlm_raw.crypto import ntowfv1
 from reconciler.lab.winrm.server.limits import Limits
 from reconciler.lab.winrm.server.operations import Service
 from reconciler.lab.winrm.server.shells import CONSOLE_CODE_PAGE, Shells
-from reconciler.lab.winrm.server.sign_in import Account
+from reconciler.lab.winrm.server.sign_in import ACCOUNTS_VARIABLE, Account
 from reconciler.lab.winrm.server.web import Listener
 
 IN_CONSOLE = "in-console"
@@ -67,7 +67,7 @@ def _write_accounts(file: Path, account: Account) -> None:
     names = [f"{domain}{account.user}" for domain in ("", ".\\", f"{host}\\", "WORKSTATION\\")]
     lines = [f"{name}:1000:{'0' * 32}:{nt_hash}:[U]:LCT-00000000" for name in names]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    os.environ["NTLM_USER_FILE"] = str(file)
+    os.environ[ACCOUNTS_VARIABLE] = str(file)
 
 
 def _listen(config: dict[str, object], service: Service, account: Account) -> list[Listener]:

@@ -53,9 +53,10 @@ def unseal(context: spnego.ContextProxy, body: bytes) -> bytes:
 def seal(context: spnego.ContextProxy, message: bytes) -> bytes:
     """Return ``message`` sealed, as the body of an answer of ``CONTENT_TYPE``."""
     sealed = context.wrap_winrm(message)
+    length = len(message) + sealed.padding_length
     head = (
         f"\tContent-Type: {PROTOCOL}\r\n"
-        f"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={len(message) + sealed.padding_length}\r\n"
+        f"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={length}\r\n"
     ).encode()
     return b"".join(
         (

@@ -14,6 +14,7 @@ from reconciler.lab.winrm.server.faults import Fault, WSManFault
 from reconciler.lab.winrm.server.jobs import Start
 from reconciler.lab.winrm.server.limits import Limits
 from reconciler.lab.winrm.server.running import End, RunningCommand
+from reconciler.lab.winrm.server.sign_in import ACCOUNTS_VARIABLE
 
 CONSOLE_CODE_PAGE = 65001
 """The code page of the console that the endpoint shares with its commands."""
@@ -165,7 +166,7 @@ class Shells:
 
 
 def _start_of(options: ShellOptions, command_line: str, skip_cmd: bool) -> Start:
-    environment = {**os.environ, **{name.upper(): value for name, value in options.environment.items()}}
+    environment = {**_own_environment(), **{name.upper(): value for name, value in options.environment.items()}}
     folder = options.working_directory or os.environ.get("USERPROFILE")
     if options.code_page == CONSOLE_CODE_PAGE:
         flags, prelude = 0, ""
@@ -176,6 +177,10 @@ def _start_of(options: ShellOptions, command_line: str, skip_cmd: bool) -> Start
         shell = os.environ.get("COMSPEC", "cmd.exe")
         command_line = f'{shell} /c "{prelude}{command_line}"'
     return Start(command_line, folder, environment, flags)
+
+
+def _own_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != ACCOUNTS_VARIABLE}
 
 
 def _new_id() -> str:

@@ -29,6 +29,9 @@ class Step(Enum):
     REFUSED = auto()
 
 
+ACCOUNTS_VARIABLE = "NTLM_USER_FILE"
+"""By this variable pyspnego finds the file of users."""
+
 CHALLENGES = ("Negotiate", 'Basic realm="WSMAN"')
 
 

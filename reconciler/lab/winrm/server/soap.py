@@ -33,7 +33,7 @@ _DEFAULT_ENVELOPE = 153600
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came: ``timeout`` in seconds, ``max_envelope`` in bytes, ``body`` the first child or none."""
+    """A request as it came: ``timeout`` in seconds, ``max_envelope`` in bytes, ``body`` its content or none."""
 
     action: str
     message_id: str

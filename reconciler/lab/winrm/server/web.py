@@ -88,7 +88,7 @@ class _Connection(BaseHTTPRequestHandler):
         else:
             self._message(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing: nobody reads the output."""
 
     def _message(self, body: bytes) -> None:
