@@ -33,20 +33,12 @@ class Client:
     listens: Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The envelope to send, and what to do where it cannot be delivered."""
-
-    envelope: bytes
-    undelivered: Callable[[], None] = lambda: None
-
-
 class Service:
     """Carries out requests."""
 
     def __init__(self, shells: Shells) -> None:
         self._shells = shells
-        self._actions: dict[str, Callable[[soap.Request, Client], Answer]] = {
+        self._actions: dict[str, Callable[[soap.Request, Client], bytes]] = {
             f"{soap.TRANSFER}/Create": self._create,
             f"{soap.TRANSFER}/Delete": self._delete,
             f"{soap.TRANSFER}/Get": self._get,
@@ -56,8 +48,8 @@ class Service:
             f"{soap.SHELL}/Signal": self._signal,
         }
 
-    def carry_out(self, request: soap.Request, client: Client) -> Answer:
-        """Carry out a request.
+    def carry_out(self, request: soap.Request, client: Client) -> bytes:
+        """Carry out a request and return the envelope that answers it.
 
         Raises:
             WSManFault: it cannot be carried out.
@@ -69,7 +61,7 @@ class Service:
             raise WSManFault(Fault.UNKNOWN_RESOURCE, request.resource_uri)
         return action(request, client)
 
-    def _create(self, request: soap.Request, client: Client) -> Answer:
+    def _create(self, request: soap.Request, client: Client) -> bytes:
         body = _body(request, "Shell")
         shell = self._shells.create(self._options(request, body), body.get("ShellId"))
         parts = {
@@ -108,11 +100,11 @@ class Service:
             output_streams=_child(body, "OutputStreams") or f"{STDOUT} {STDERR}",
         )
 
-    def _delete(self, request: soap.Request, client: Client) -> Answer:
+    def _delete(self, request: soap.Request, client: Client) -> bytes:
         self._shells.remove(_shell_id(request))
         return _answer(request, "")
 
-    def _command(self, request: soap.Request, client: Client) -> Answer:
+    def _command(self, request: soap.Request, client: Client) -> bytes:
         body = _body(request, "CommandLine")
         words = [element.text or "" for element in body if element.tag == f"{{{soap.SHELL}}}Arguments"]
         command_line = " ".join([_child(body, "Command"), *words]).strip()
@@ -128,7 +120,7 @@ class Service:
             f"<rsp:CommandResponse><rsp:CommandId>{command_id}</rsp:CommandId></rsp:CommandResponse>",
         )
 
-    def _send(self, request: soap.Request, client: Client) -> Answer:
+    def _send(self, request: soap.Request, client: Client) -> bytes:
         body = _body(request, "Send")
         with self._shells.using(_shell_id(request)) as shell:
             for stream in body.findall(f"{{{soap.SHELL}}}Stream"):
@@ -140,7 +132,7 @@ class Service:
                 command.send(data, stream.get("End", "").lower() in ("true", "1"))
         return _answer(request, "<rsp:SendResponse/>")
 
-    def _receive(self, request: soap.Request, client: Client) -> Answer:
+    def _receive(self, request: soap.Request, client: Client) -> bytes:
         desired = _body(request, "Receive").find(f"{{{soap.SHELL}}}DesiredStream")
         command_id = desired.get("CommandId", "") if desired is not None else ""
         with self._shells.using(_shell_id(request)) as shell:
@@ -148,11 +140,9 @@ class Service:
             output = command.receive(
                 request.message_id, self._wait_of(request), self._room(request), client.listens
             )
-        return Answer(
-            _envelope(request, _received(command_id, output)), lambda: command.put_back(request.message_id)
-        )
+        return _answer(request, _received(command_id, output))
 
-    def _signal(self, request: soap.Request, client: Client) -> Answer:
+    def _signal(self, request: soap.Request, client: Client) -> bytes:
         body = _body(request, "Signal")
         signal = _SIGNALS.get(_child(body, "Code").rpartition("/")[2].lower())
         command_id = body.get("CommandId", "")
@@ -169,7 +159,7 @@ class Service:
             case _:
                 self._shells.command(shell, command_id).end(signal)
 
-    def _get(self, request: soap.Request, client: Client) -> Answer:
+    def _get(self, request: soap.Request, client: Client) -> bytes:
         if not request.resource_uri.startswith(soap.CONFIG):
             raise WSManFault(Fault.UNKNOWN_RESOURCE, request.resource_uri)
         limits = self._shells.limits
@@ -208,11 +198,7 @@ def _received(command_id: str, output: Output) -> str:
     return f"<rsp:ReceiveResponse>{''.join(parts)}{state}</rsp:ReceiveResponse>"
 
 
-def _answer(request: soap.Request, body: str) -> Answer:
-    return Answer(_envelope(request, body))
-
-
-def _envelope(request: soap.Request, body: str) -> bytes:
+def _answer(request: soap.Request, body: str) -> bytes:
     return soap.answer(f"{request.action}Response", request.message_id, body)
 
 

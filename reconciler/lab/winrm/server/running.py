@@ -74,7 +74,8 @@ class RunningCommand:
     def receive(self, message_id: str, seconds: float, limit: int, listens: Callable[[], bool]) -> Output:
         """Return output as soon as there is some, or that the command has ended.
 
-        A request that comes again with the same message id gets the same output again.
+        A request that comes again with the same message id gets the same output again: its first answer may have
+        been lost on the way.
 
         Args:
             message_id: the request's.
@@ -99,15 +100,6 @@ class RunningCommand:
             self._last = (message_id, self._take(limit))
             self._changed.notify_all()
             return self._last[1]
-
-    def put_back(self, message_id: str) -> None:
-        """Take back what was handed over for ``message_id``: it could not be delivered."""
-        with self._changed:
-            if self._last is not None and self._last[0] == message_id:
-                for stream, data in self._last[1].streams:
-                    self._kept[stream][:0] = data
-                self._last = None
-                self._changed.notify_all()
 
     def send(self, data: bytes, end: bool) -> None:
         """Write to the command's input, and close it where this is the ``end``.

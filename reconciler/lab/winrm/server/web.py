@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from reconciler.lab.winrm.server import soap
 from reconciler.lab.winrm.server.faults import WSManFault
-from reconciler.lab.winrm.server.operations import Answer, Client, Service
+from reconciler.lab.winrm.server.operations import Client, Service
 from reconciler.lab.winrm.server.sealing import CONTENT_TYPE, NotUnsealed, seal, unseal
 from reconciler.lab.winrm.server.sign_in import Account, SignIn, Step
 
@@ -103,26 +103,22 @@ class _Connection(BaseHTTPRequestHandler):
                 self._reply(HTTPStatus.BAD_REQUEST)
                 return
         status, answer = self._carry_out(body)
-        try:
-            if sealed and context is not None:
-                self._reply(status, seal(context, answer.envelope), CONTENT_TYPE, self._sign_in.tokens)
-            else:
-                self._reply(status, answer.envelope, challenges=self._sign_in.tokens)
-        except OSError:
-            answer.undelivered()
-            raise
+        if sealed and context is not None:
+            self._reply(status, seal(context, answer), CONTENT_TYPE, self._sign_in.tokens)
+        else:
+            self._reply(status, answer, challenges=self._sign_in.tokens)
 
-    def _carry_out(self, body: bytes) -> tuple[HTTPStatus, Answer]:
+    def _carry_out(self, body: bytes) -> tuple[HTTPStatus, bytes]:
         message_id = ""
         try:
             request = soap.parse(body)
             message_id = request.message_id
             if request.asks_for_identity:
-                return HTTPStatus.OK, Answer(_IDENTITY)
+                return HTTPStatus.OK, _IDENTITY
             return HTTPStatus.OK, self.server.service.carry_out(request, self._client())
         except WSManFault as fault:
             envelope = soap.fault_answer(fault, message_id, socket.gethostname())
-            return HTTPStatus.INTERNAL_SERVER_ERROR, Answer(envelope)
+            return HTTPStatus.INTERNAL_SERVER_ERROR, envelope
 
     def _client(self) -> Client:
         scheme = "http" if self.server.tls is None else "https"
