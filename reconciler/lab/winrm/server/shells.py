@@ -117,6 +117,10 @@ class Shells:
             raise WSManFault(Fault.CANNOT_START, error.strerror or error) from error
         with self._lock:
             shell.commands[command_id] = command
+            removed = self._shells.get(shell.id) is not shell
+        if removed:  # while the program was starting
+            command.end(End.TERMINATED)
+            raise WSManFault(Fault.SHELL_NOT_FOUND, shell.id)
         return command_id
 
     def command(self, shell: Shell, command_id: str) -> RunningCommand:
@@ -148,7 +152,12 @@ class Shells:
             shell = self._shells.pop(shell_id.upper(), None)
         if shell is None:
             raise WSManFault(Fault.SHELL_NOT_FOUND, shell_id)
-        for command in shell.commands.values():
+        self._end_all(shell)
+
+    def _end_all(self, shell: Shell) -> None:
+        with self._lock:
+            commands = list(shell.commands.values())
+        for command in commands:
             command.end(End.TERMINATED)
 
     def _reap(self) -> None:
@@ -161,8 +170,7 @@ class Shells:
                 if not gone:
                     self._lock.wait(min(idle.values()) - now if idle else None)
             for shell in gone:
-                for command in shell.commands.values():
-                    command.end(End.TERMINATED)
+                self._end_all(shell)
 
 
 def _start_of(options: ShellOptions, command_line: str, skip_cmd: bool) -> Start:
