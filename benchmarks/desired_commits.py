@@ -78,7 +78,7 @@ def _tree(git: pygit2.Repository, files: dict[str, str]) -> pygit2.Oid:
 
 def _catalog_file(package: Package) -> str:
     lines = [f'upgradeCode: "{package.upgrade_code}"', "releases:"]
-    for release in package.releases:
+    for release in package.msi_releases:
         lines += [
             f"  - version: {release.version}",
             f'    productCode: "{release.product_code}"',

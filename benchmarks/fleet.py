@@ -12,10 +12,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from reconciler.desired.model import DesiredState, Environment, Host, Package
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.identity import normalise_guid
 from reconciler.kernel.observation import InstalledProduct, Observation
 from reconciler.kernel.protocol import hash_key, report_digest
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.wire import encode
 from reconciler.rollout.assignments import Assigner
 from reconciler.store import tables
@@ -66,11 +67,11 @@ def observe(desired: DesiredState, number: int, name: str) -> Observation:
     wanted = desired.wanted(ENVIRONMENT, name)
     products = []
     for place, (package, release) in enumerate(wanted.items()):
-        assert release is not None
+        assert isinstance(release, MsiRelease)
         if number % _EVERY_NTH_LACKS_ONE == 1 and place == 1:
             continue
         behind = number % _EVERY_NTH_IS_BEHIND == 2 and place == 2
-        has = desired.packages[package].releases[0] if behind else release
+        has = desired.packages[package].msi_releases[0] if behind else release
         upgrade_code = desired.packages[package].upgrade_code
         products.append(InstalledProduct(has.product_code, has.version, package, has.package_code, upgrade_code))
     for place in range(UNMANAGED):
@@ -134,10 +135,10 @@ def package(number: int) -> Package:
     return Package(name, _guid(name), releases)
 
 
-def _release(package: str, version: str) -> Release:
+def _release(package: str, version: str) -> MsiRelease:
     label = f"{package} {version}"
     artifact = Artifact(hashlib.sha256(label.encode()).hexdigest(), 1_000_000, f"{package}.msi")
-    return Release(version, _guid(f"{label} product"), _guid(f"{label} package"), artifact)
+    return MsiRelease(version, _guid(f"{label} product"), _guid(f"{label} package"), artifact)
 
 
 def _guid(label: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import fleet
 from benchmarks.measure import Figure, Spread, cpu_seconds, progress, ratios, take_turns
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.fleet import known_hosts
 from reconciler.planning.hosts import KnownHost
 from reconciler.planning.plan import plan
@@ -93,6 +94,6 @@ def _look_up_each(hosts: Sequence[KnownHost], installed: Sequence[dict[str, str]
     for host, has in zip(hosts, installed, strict=True):
         for goal in host.assignment.goals:
             target = goal.target
-            if target is None or has.get(target.product_code) != target.version:
+            if not isinstance(target, MsiRelease) or has.get(target.product_code) != target.version:
                 lacking += 1
     return lacking

@@ -12,7 +12,7 @@ from typing import TypeVar
 from reconciler.desired.editing import add_release, new_package
 from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.lab import LabHost
 from reconciler.lab.packages import BuiltPackage, build, plain_package
 from reconciler.lab.template import PYTHON
@@ -108,10 +108,10 @@ class PushedFleet:
             verified_at - attempt.ended_at,
         )
 
-    def _take_in(self, built: BuiltPackage) -> Release:
+    def _take_in(self, built: BuiltPackage) -> MsiRelease:
         source = built.source
         artifact = self._site.artifacts.add(built.path)
-        release = Release(source.version, source.product_code, source.package_code, artifact)
+        release = MsiRelease(source.version, source.product_code, source.package_code, artifact)
         self._catalog = (
             add_release(self._catalog, release) if self._catalog else new_package(source.upgrade_code, release)
         )
@@ -127,7 +127,7 @@ class PushedFleet:
         )
         self._workspace.commit(f"{_PACKAGE} {version}")
 
-    def _await_verified(self, release: Release | None) -> Attempt:
+    def _await_verified(self, release: MsiRelease | None) -> Attempt:
         """Wait until the server has the attempt's outcome and a report that the host is so; return the attempt."""
         head = self._workspace.head
 

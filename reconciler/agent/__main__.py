@@ -19,7 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     else:  # noqa: RET505 - mypy leaves out what comes after a check of the platform, but not an else
         from reconciler.agent.windows.machine import WindowsMachine
 
-        return run_agent(data, WindowsMachine())
+        return run_agent(data, WindowsMachine(data / "runs"))
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ import http.client
 import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from reconciler.agent.connection import ServerUnavailable
+from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable
 from reconciler.agent.transport import Server, ServerRefused
-from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.releases import Artifact
+from reconciler.kernel.artifact import Artifact
 
 _TRIES = 3
 _CHUNK = 256 * 1024
@@ -22,25 +23,19 @@ _PLAIN_NAME = re.compile(r'[^\x00-\x1f<>:"/\\|?*]{1,150}')
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?")
 
 
-class ArtifactRefused(ReconcilerError):
-    """A file that is not the one the catalog names; nothing of it was run."""
-
-    reference = "artifact-refused"
-
-
-class ArtifactUnavailable(ReconcilerError):
-    """A file that cannot be had at present."""
-
-    reference = "artifact-unavailable"
-
-
 class ArtifactCache:
-    """The files of one host, each in a folder named by its hash, under the name its vendor gave it."""
+    """The files of one host, each in a folder named by its hash, under the name its vendor gave it.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they are kept.
+        connect: gives the server that they are fetched from, on a connection of its own.
+    """
+
+    def __init__(self, folder: Path, connect: Callable[[], Server]) -> None:
         self._folder = folder
+        self._connect = connect
 
-    def fetch(self, artifact: Artifact, server: Server) -> Path:
+    def fetch(self, artifact: Artifact) -> str:
         """Return the path of the artifact, fetched from where a former try was cut off, and its hash checked.
 
         Raises:
@@ -52,11 +47,11 @@ class ArtifactCache:
         try:
             if kept.is_file():
                 if _hash(kept).hexdigest() == artifact.sha256:
-                    return kept
+                    return str(kept)
                 kept.unlink()
             kept.parent.mkdir(parents=True, exist_ok=True)
             part = self._folder / f"{artifact.sha256}.part"
-            self._download(artifact, part, server)
+            self._download(artifact, part)
             part.replace(kept)
         except OSError as error:
             raise ArtifactUnavailable(
@@ -64,15 +59,27 @@ class ArtifactCache:
                 where=artifact.file_name,
                 hint="is the disk full?",
             ) from error
-        return kept
+        return str(kept)
 
-    def forget(self, artifact: Artifact) -> None:
-        """Delete the artifact, so that it is fetched anew: the installer could not use it."""
+    def fetch_again(self, artifact: Artifact) -> str:
+        """Delete the artifact and fetch it anew: the installer could not use it.
+
+        Raises:
+            ArtifactRefused, ArtifactUnavailable: as with `fetch`.
+        """
         _check(artifact)
         with suppress(FileNotFoundError):
             shutil.rmtree(self._folder / artifact.sha256)
+        return self.fetch(artifact)
 
-    def _download(self, artifact: Artifact, part: Path, server: Server) -> None:
+    def _download(self, artifact: Artifact, part: Path) -> None:
+        server = self._connect()
+        try:
+            self._download_from(server, artifact, part)
+        finally:
+            server.close()
+
+    def _download_from(self, server: Server, artifact: Artifact, part: Path) -> None:
         problem = ""
         for _ in range(_TRIES):
             resumed = part.exists()

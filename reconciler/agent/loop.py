@@ -17,7 +17,7 @@ from reconciler.agent.artifacts import ArtifactCache
 from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.installer import Installer, Stopping
 from reconciler.agent.journal import Journal
-from reconciler.agent.machine import Machine, MachineError
+from reconciler.agent.machine import Look, Machine, MachineError
 from reconciler.agent.recovery import recover
 from reconciler.agent.settings import Settings
 from reconciler.agent.state import AgentState
@@ -54,10 +54,14 @@ class Agent:
         self._state = AgentState(data)
         self._journal = Journal(data / "journal.jsonl")
         self._contact = Contact(settings, data, self._state, self._journal)
-        self._installer = Installer(machine, self._journal, data, self._stopping, self._state.keep_reboot_asked)
-        artifacts = ArtifactCache(data / "artifacts")
-        self._stepper = Stepper(machine, self._journal, artifacts, self._installer, self._contact.files)
+        failed_logs = data / "logs" / "attempts"
+        self._installer = Installer(
+            machine, self._journal, failed_logs, self._stopping, self._state.keep_reboot_asked
+        )
+        files = ArtifactCache(data / "artifacts", self._contact.files)
+        self._stepper = Stepper(machine, files, self._journal, self._installer)
         self._findings = Findings(Observation(agent_version=__version__))
+        self._seen: Look | None = None
         self._busy: str | None = None
         self._hold_until = 0.0
 
@@ -106,12 +110,13 @@ class Agent:
     def _look(self) -> bool:
         """Look at the machine; return whether that could be done."""
         ended = self._journal.unconfirmed
+        assignment = self._state.remembered.assignment
         try:
-            look = self._machine.look()
+            look = self._machine.look(assignment.probes if assignment is not None else ())
         except MachineError as error:
             _log.error("the machine cannot be looked at: %s", error)
             return False
-        assignment = self._state.remembered.assignment
+        self._seen = look
         wanted = {goal.package: goal.fingerprint for goal in assignment.goals} if assignment else {}
         booted_at = self._state.settle_boot_time(look.booted_at)
         asked = self._state.remembered.reboot_asked
@@ -123,6 +128,8 @@ class Agent:
             reboot_asked_by=self._state.remembered.reboot_asked_by,
             agent_version=__version__,
             tallies=tuple(t for t in self._journal.tallies if wanted.get(t.package) == t.goal),
+            patches=tuple(sorted(look.patches, key=lambda p: (p.product_code, p.patch_code))),
+            answers=look.answers,
         )
         self._findings = Findings(observation, ended)
         return True
@@ -141,13 +148,15 @@ class Agent:
         except ReconcilerError as error:
             _log.error("the assignment at revision %s cannot be worked from: %s", assignment.revision, error)
             return None
-        if decision.step is not None:
-            self._carry_out(assignment, decision.step)
+        if decision.step is not None and self._seen is not None:
+            self._carry_out(assignment, decision.step, self._seen)
         return decision.look_again_at
 
-    def _carry_out(self, assignment: Assignment, step: Step) -> None:
+    def _carry_out(self, assignment: Assignment, step: Step, seen: Look) -> None:
         goal = next(goal for goal in assignment.goals if goal.package == step.package)
-        self._work(step.package, lambda: self._stepper.carry_out(step, goal.fingerprint, assignment.revision))
+        self._work(
+            step.package, lambda: self._stepper.carry_out(step, goal.fingerprint, assignment.revision, seen)
+        )
 
     def _recover(self) -> object:
         return recover(self._journal, self._machine, self._installer, self._stepper)

@@ -1,86 +1,157 @@
-"""The port to the machine that the agent keeps: what it can see there and what it can run. Decides nothing.
+"""The ports to the machine that is kept: what can be seen there, what can be run, what files it has. Decides
+nothing.
 
-Two adapters: `reconciler.agent.windows.machine` for Windows, and the simulated machine that tests and
-demonstrations use. Both pass the same contract tests.
+Everything above these ports is the same however a machine is reached: by the agent on it, or from the server. All
+adapters pass the same contract tests.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from reconciler.agent.run_folder import LOG_NAME
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.calls import Call
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.observation import InstalledProduct
-from reconciler.kernel.steps import Action
+from reconciler.kernel.observation import Facts, InstalledPatch, InstalledProduct
+from reconciler.kernel.probes import Answer, Probe
 
 
 class MachineError(ReconcilerError):
-    """The machine could not be looked at, or an installer run could not be started."""
+    """The machine could not be looked at, or a run could not be started."""
 
     reference = "machine-error"
 
 
+class ArtifactRefused(ReconcilerError):
+    """A file that is not the one the catalog names; nothing of it was run."""
+
+    reference = "artifact-refused"
+
+
+class ArtifactUnavailable(ReconcilerError):
+    """A file that cannot be had at present."""
+
+    reference = "artifact-unavailable"
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at the machine showed. ``booted_at`` is in seconds since the epoch, give or take a few."""
+    """What one look at the machine showed.
+
+    ``booted_at`` is in seconds since the epoch, give or take a few. ``pending_renames`` are the files that are to
+    be replaced at the next boot: so many programs leave some that only new ones tell anything. ``free_bytes`` are
+    those of the system's drive; ``None`` where that is not known.
+    """
 
     products: tuple[InstalledProduct, ...]
     reboot_pending: tuple[str, ...]
     booted_at: int
     system: str
+    patches: tuple[InstalledPatch, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    pending_renames: tuple[str, ...] = ()
+    free_bytes: int | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What decisions go by."""
+        return Facts(self.products, self.patches, self.answers)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One installer run: what to do, with which file, and the run's own folder (see `run_folder`).
+    """One run: what to call, and a name for it, ``<attempt>-<suffix>``, that no other run ever has."""
 
-    ``file`` is ``None`` for a removal, which goes by product code. ``transforms`` are applied in this order.
-    """
+    name: str
+    call: Call
 
-    action: Action
-    file: Path | None
-    folder: Path
-    transforms: tuple[Path, ...] = ()
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run returned: its exit code, and its own words about the first error."""
+
+    exit_code: int
+    message: str = ""
+
+
+class Running(Protocol):
+    """A run in a process of its own, which goes on when whoever started it dies."""
 
     @property
-    def transform_names(self) -> tuple[str, ...]:
-        """The transforms as the installer is given them: full paths, since it must find them again later."""
-        return tuple(str(transform) for transform in self.transforms)
-
-    @property
-    def log(self) -> Path:
-        """Where the installer writes its log."""
-        return self.folder / LOG_NAME
-
-
-class RunningInstaller(Protocol):
-    """A child process that runs the installer; it goes on when the agent dies."""
+    def log_path(self) -> str:
+        """Where the run's log lies on the machine."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, ``seconds`` at most; return whether it has ended."""
+        """Wait for its end, ``seconds`` at most; return whether it has ended.
+
+        Raises:
+            MachineError: the machine cannot be asked now.
+        """
 
     def kill(self) -> None:
-        """End it by force. The machine must be looked at afterwards."""
+        """End it by force, with all that it has started. The machine must be looked at afterwards."""
+
+    def result(self) -> RunResult | None:
+        """Return what it returned; ``None`` where it runs still, or was ended from outside.
+
+        Raises:
+            MachineError: the machine cannot be asked now.
+        """
+
+    def log(self) -> str:
+        """Return the end of its log, decoded; empty where there is none."""
 
 
 class Machine(Protocol):
-    """A machine with Windows Installer on it."""
+    """A machine on which things can be run."""
 
-    def look(self) -> Look:
+    def look(self, probes: Sequence[Probe] = ()) -> Look:
         """Look at the machine.
+
+        Args:
+            probes: what to ask beside what every look shows.
 
         Raises:
             MachineError: it could not be looked at.
         """
 
-    def start(self, run: Run) -> RunningInstaller:
-        """Start the installer in a child process of its own, which claims the run first and writes its result.
+    def start(self, run: Run) -> Running:
+        """Start a run in a process of its own, which claims it first and writes its result.
 
         Raises:
             MachineError: the process could not be started.
         """
 
-    def find(self, claim: str) -> RunningInstaller | None:
-        """Return the process that claimed a run as ``claim``, or ``None`` where it no longer runs."""
+    def find(self, name: str) -> Running | None:
+        """Return a run that was begun by an earlier process, whether or not it has ended.
+
+        Returns:
+            ``None`` where it never began; then it never will.
+
+        Raises:
+            MachineError: the machine cannot be asked now.
+        """
+
+    def forget(self, attempt: str) -> None:
+        """Delete what the runs of an attempt left on the machine; of all attempts where ``attempt`` is empty."""
+
+
+class Files(Protocol):
+    """The artifacts on a machine. None is handed out whose hash has not just been checked there."""
+
+    def fetch(self, artifact: Artifact) -> str:
+        """Have an artifact on the machine; return its path there.
+
+        Raises:
+            ArtifactRefused: what came is another file than the catalog names.
+            ArtifactUnavailable: it cannot be had at present.
+        """
+
+    def fetch_again(self, artifact: Artifact) -> str:
+        """Fetch an artifact anew, since the installer could not use the one that is there.
+
+        Raises:
+            ArtifactRefused, ArtifactUnavailable: as with `fetch`.
+        """

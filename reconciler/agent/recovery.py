@@ -6,12 +6,11 @@ what a failed run had taken away is put back, as it would have been without the 
 
 from __future__ import annotations
 
-from reconciler.agent.artifacts import ArtifactRefused, ArtifactUnavailable
 from reconciler.agent.installer import NO_RESULT, Installer
-from reconciler.agent.journal import Journal, OpenAttempt
-from reconciler.agent.machine import Machine
+from reconciler.agent.journal import SUCCESSES, Journal, OpenAttempt
+from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable, Machine
 from reconciler.agent.stepper import Ending, Stepper, describe
-from reconciler.agent.verification import shortfall_of_step
+from reconciler.agent.verification import probes_of, shortfall_of_step
 from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.exit_codes import ExitClass, classify
 
@@ -30,28 +29,37 @@ def recover(journal: Journal, machine: Machine, installer: Installer, stepper: S
     if left is None:
         return None
     installer.resume(left)
-    missing = shortfall_of_step(left.step, machine.look().products)
+    missing = shortfall_of_step(left.step, machine.look(probes_of(left.step)).facts)
     ending = _judge(left, missing)
-    if ending.outcome is Outcome.FAILED:
+    if ending.outcome in (Outcome.FAILED, Outcome.PLAN_WRONG):
         try:
             ending = stepper.put_back(left, ending)
         except (ArtifactRefused, ArtifactUnavailable) as error:
             ending = Ending(Outcome.FAILED, f"{ending.message}; nothing could be put back: {error.what}")
+    trouble = stepper.start_again(left)
+    if ending.outcome in SUCCESSES and (trouble or left.step.after):
+        # What belongs after the step may have run or not: it is for the next decision to have it run.
+        told = trouble or "the agent went down before what belongs after the step had run"
+        ending = Ending(Outcome.NOT_FINISHED, told)
     return stepper.finish(left, ending)
 
 
 def _judge(left: OpenAttempt, missing: str) -> Ending:
     """Tell what the attempt came to. A run whose process died has a result without an exit code."""
-    kinds = [classify(result.verb, result.exit_code) for result in left.results]
-    if not missing and left.results:
+    step = left.step
+    actions = {action.verb: action for action in (*step.actions, *step.compensation)}
+    ran = [(result, actions[result.verb]) for result in left.results if result.verb in actions]
+    kinds = [classify(action, result.exit_code) for result, action in ran]
+    if not missing and ran:
         reboot = any(kind in _REBOOT for kind in kinds)
         return Ending(Outcome.SUCCEEDED_REBOOT_NEEDED if reboot else Outcome.SUCCEEDED)
     if not missing:
         return Ending(Outcome.INTERRUPTED, "the agent went down before anything ran; the host is right already")
-    for result, kind in zip(left.results, kinds, strict=True):
+    for (result, _), kind in zip(ran, kinds, strict=True):
         if kind is ExitClass.WAIT or kind is ExitClass.SUSPENDED:
             return Ending(Outcome.WAITED, describe(result))
         if kind not in _GOOD and result.exit_code != NO_RESULT:
-            return Ending(Outcome.FAILED, describe(result))
-    told = f"; {left.results[-1].message}" if left.results and left.results[-1].message else ""
+            outcome = Outcome.PLAN_WRONG if kind is ExitClass.PLAN_AGAIN else Outcome.FAILED
+            return Ending(outcome, describe(result))
+    told = f"; {ran[-1][0].message}" if ran and ran[-1][0].message else ""
     return Ending(Outcome.INTERRUPTED, f"the agent went down during this attempt, and {missing}{told}")

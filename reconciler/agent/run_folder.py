@@ -2,8 +2,8 @@
 
 ``claim``: whoever creates it first decides whether the run happens. The child process claims it before it touches
 the machine; an agent that was restarted claims it to keep a child that has not begun from ever beginning.
-``result``: the exit code on the first line and the installer's own error text after it, written once, whole.
-``install.log``: the installer's log.
+``call.json``: what is to be called. ``result``: the exit code on the first line and the installer's own error text
+after it, written once, whole. ``install.log``: the installer's log.
 """
 
 # ruff: noqa: PTH118, PTH123 - pathlib is slow to load
@@ -14,6 +14,7 @@ import os
 
 from reconciler.agent.durable import claim, write_atomically
 
+CALL_NAME = "call.json"
 LOG_NAME = "install.log"
 
 _CLAIM_NAME = "claim"

@@ -5,25 +5,29 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from reconciler.agent.artifacts import ArtifactCache, ArtifactRefused, ArtifactUnavailable
 from reconciler.agent.installer import NO_RESULT, Installer
-from reconciler.agent.journal import Journal, OpenAttempt
-from reconciler.agent.machine import Machine, MachineError
-from reconciler.agent.transport import Server
-from reconciler.agent.verification import is_there, shortfall_of_action, shortfall_of_step
+from reconciler.agent.journal import SUCCESSES, Journal, OpenAttempt
+from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable, Files, Look, Machine, MachineError
+from reconciler.agent.verification import is_there, probes_of, shortfall_of_action, shortfall_of_step
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.attempts import ActionResult, Attempt, Outcome
+from reconciler.kernel.calls import STOPPED
 from reconciler.kernel.exit_codes import ExitClass, classify
-from reconciler.kernel.releases import Release
-from reconciler.kernel.steps import Action, Step, Verb
+from reconciler.kernel.observation import Facts
+from reconciler.kernel.practice import failing_checks
+from reconciler.kernel.releases import MsiRelease, ProgramRelease, Release
+from reconciler.kernel.steps import NEEDS_FILES, Action, Step, StepKind, Verb
 
-Files = dict[str, Path]
-"""Where the artifacts of a step lie on the host, by their sha256."""
-
+_SPARE_BYTES = 200 * 1024 * 1024
+_CHECK_PAUSE = 1.0
+_GOOD = (ExitClass.SUCCESS, ExitClass.SUCCESS_REBOOT_NEEDED)
 _log = logging.getLogger(__name__)
+
+Paths = dict[str, str]
+"""Where the artifacts of a step lie on the host, by their sha256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +43,25 @@ class Stepper:
 
     Args:
         machine: where.
+        files: the artifacts there.
         journal: where attempts are recorded before they start.
-        artifacts: the files on the host.
         installer: carries out the single runs.
-        files: gives a connection of its own for the fetching of files.
     """
 
-    def __init__(
-        self,
-        machine: Machine,
-        journal: Journal,
-        artifacts: ArtifactCache,
-        installer: Installer,
-        files: Callable[[], Server],
-    ) -> None:
+    def __init__(self, machine: Machine, files: Files, journal: Journal, installer: Installer) -> None:
         self._machine = machine
-        self._journal = journal
-        self._artifacts = artifacts
-        self._installer = installer
         self._files = files
+        self._journal = journal
+        self._installer = installer
 
-    def carry_out(self, step: Step, goal: str, revision: str) -> Attempt:
+    def carry_out(self, step: Step, goal: str, revision: str, before: Look) -> Attempt:
         """Carry out ``step``, and return the attempt as it ended.
 
         Args:
             step: what to do.
             goal: the fingerprint of the goal that asks for it.
             revision: the commit that the goal came from.
+            before: the look that the step was decided by.
 
         Raises:
             Stopping: the agent is being stopped; the attempt stays open in the journal.
@@ -84,7 +80,8 @@ class Stepper:
         going = self._journal.start(attempt, step)
         _log.info("%s of %s: %s to %s", step.kind, step.package, step.from_version, step.to_version)
         try:
-            ending = self._go(going, self._fetch(step))
+            _check_room(step, before)
+            ending = self._go(going, self._fetch(step), before)
         except ArtifactRefused as error:
             ending = Ending(Outcome.ARTIFACT_REFUSED, str(error))
         except ArtifactUnavailable as error:
@@ -103,95 +100,196 @@ class Stepper:
             actions=tuple(going.results),
         )
         self._journal.end(ended)
-        self._installer.clear()
+        self._installer.forget(ended.id)
         _log.info("%s of %s: %s %s", ended.kind, ended.package, ending.outcome, ending.message)
         return ended
 
-    def put_back(self, going: OpenAttempt, ending: Ending, files: Files | None = None) -> Ending:
+    def put_back(self, going: OpenAttempt, ending: Ending, paths: Paths | None = None) -> Ending:
         """Put back what a failed attempt has taken away.
 
         Args:
             going: the attempt.
             ending: what it comes to where nothing was taken away.
-            files: the step's artifacts; ``None`` fetches them.
+            paths: where the step's artifacts lie; ``None`` fetches them.
 
         Returns:
             how the attempt ends.
 
         Raises:
-            ArtifactRefused, ArtifactUnavailable: only where ``files`` is ``None``.
+            ArtifactRefused, ArtifactUnavailable: only where ``paths`` is ``None``.
             MachineError: the machine could not be looked at.
         """
-        products = self._machine.look().products
-        taken = [a for a in going.step.compensation if a.release and not is_there(a.release, products)]
+        step = going.step
+        facts = self._look(step)
+        taken = [
+            action
+            for action in step.compensation
+            if isinstance(action.release, MsiRelease | ProgramRelease) and not is_there(action.release, facts)
+        ]
         if not taken:
             return ending
-        files = self._fetch(going.step) if files is None else files
+        paths = self._fetch(step) if paths is None else paths
         for action in taken:
-            result = self._run(going, action, files)
-            if missing := shortfall_of_action(action, self._machine.look().products):
+            result = self._run(going, action, paths)
+            if missing := shortfall_of_action(action, self._look(step)):
                 told = f"{ending.message}; putting {action.version} back failed: {describe(result)}, {missing}"
                 return Ending(Outcome.FAILED, told)
         versions = ", ".join(action.version for action in taken)
         return Ending(Outcome.FAILED_ROLLED_BACK, f"{ending.message}; {versions} was put back")
 
-    def _go(self, going: OpenAttempt, files: Files) -> Ending:
+    def start_again(self, going: OpenAttempt) -> str:
+        """Start the services that the attempt has stopped; return what went wrong, empty where nothing did.
+
+        Raises:
+            MachineError: the machine cannot be reached.
+        """
+        wrong = []
+        told = [result.message for result in going.results if result.verb is Verb.STOP]
+        for action in going.step.lastly:
+            # Where the run that stopped them left no word, all are started that start with Windows.
+            names = next((m.removeprefix(STOPPED) for m in reversed(told) if m.startswith(STOPPED)), None)
+            known = tuple(name for name in names.split("; ") if name) if names is not None else action.services
+            if known:
+                result = self._installer.run(going, replace(action, services=known), {})
+                if result.exit_code != 0:
+                    wrong.append(describe(result))
+        return "; ".join(wrong)
+
+    def _go(self, going: OpenAttempt, paths: Paths, before: Look) -> Ending:
+        """Run what belongs before, the actions, and what belongs after; services are started again in any case."""
+        step = going.step
+        for action in step.before:
+            result = self._installer.run(going, action, paths)
+            if result.exit_code != 0:
+                trouble = self.start_again(going) if action.verb is Verb.STOP else ""
+                told = f"what belongs before the step failed, and nothing was installed: {describe(result)}"
+                return Ending(Outcome.FAILED, f"{told}; {trouble}" if trouble else told)
+        ending = self._act(going, paths, before)
+        trouble = self.start_again(going)
+        if ending.outcome not in SUCCESSES:
+            return Ending(ending.outcome, f"{ending.message}; {trouble}") if trouble else ending
+        if trouble:
+            return Ending(Outcome.NOT_FINISHED, f"services were not started again: {trouble}")
+        for action in step.after:
+            result = self._installer.run(going, action, paths)
+            if result.exit_code != 0:
+                return Ending(Outcome.NOT_FINISHED, f"what belongs after the step failed: {describe(result)}")
+        if wrong := self._failing_checks(step):
+            return Ending(Outcome.UNHEALTHY, "; ".join(wrong))
+        return ending
+
+    def _act(self, going: OpenAttempt, paths: Paths, before: Look) -> Ending:
         """Run the step's actions in order. What an exit code claims counts only when a look confirms it."""
+        step = going.step
         reboot_needed = False
-        for action in going.step.actions:
+        for action in step.actions:
             if reboot_needed:
                 return Ending(Outcome.WAITED, f"a reboot is needed before {action.version} can be installed")
-            result = self._run(going, action, files)
-            kind = classify(action.verb, result.exit_code)
+            result = self._run(going, action, paths)
+            kind = classify(action, result.exit_code)
             if kind is ExitClass.WAIT:
                 return Ending(Outcome.WAITED, describe(result))
             if kind is ExitClass.SUSPENDED:
                 return Ending(Outcome.WAITED, f"the installer waits for a reboot ({result.exit_code})")
-            missing = shortfall_of_action(action, self._machine.look().products)
-            if kind in (ExitClass.SUCCESS, ExitClass.SUCCESS_REBOOT_NEEDED):
+            missing = shortfall_of_action(action, self._look(step))
+            if kind in _GOOD:
                 if missing:
                     told = f"the installer returned {result.exit_code}, but {missing}"
-                    return self.put_back(going, Ending(Outcome.NOT_CONFIRMED, told), files)
+                    return self.put_back(going, Ending(Outcome.NOT_CONFIRMED, told), paths)
                 reboot_needed = kind is ExitClass.SUCCESS_REBOOT_NEEDED
+            elif action.verb is Verb.COMMAND:
+                return Ending(Outcome.NOT_FINISHED, describe(result))
             elif missing or result.exit_code != NO_RESULT:
-                return self.put_back(going, Ending(Outcome.FAILED, describe(result)), files)
-        if missing := shortfall_of_step(going.step, self._machine.look().products):
+                outcome = Outcome.PLAN_WRONG if kind is ExitClass.PLAN_AGAIN else Outcome.FAILED
+                return self.put_back(going, Ending(outcome, describe(result)), paths)
+        after = self._machine.look(probes_of(step))
+        if missing := shortfall_of_step(step, after.facts):
             return Ending(Outcome.NOT_CONFIRMED, f"the installer returned no error, but {missing}")
+        if not reboot_needed and (asked := _new_reboot_signals(before, after)):
+            self._installer.reboot_asked(step.package, asked)
+            reboot_needed = True
         return Ending(Outcome.SUCCEEDED_REBOOT_NEEDED if reboot_needed else Outcome.SUCCEEDED)
 
-    def _run(self, going: OpenAttempt, action: Action, files: Files) -> ActionResult:
-        """Run one action; where the installer cannot use its file, fetch that once more and run again."""
-        release = action.release if action.verb is not Verb.REMOVE else None
-        if release is None:
-            return self._installer.run(going, action, None)
-        result = self._installer.run(going, action, *_files_of(release, files))
-        if classify(action.verb, result.exit_code) is not ExitClass.FETCH_AGAIN:
-            return result
-        for artifact in release.artifacts:
-            self._artifacts.forget(artifact)
-        return self._installer.run(going, action, *_files_of(release, self._fetch_all((release,))))
+    def _run(self, going: OpenAttempt, action: Action, paths: Paths) -> ActionResult:
+        """Run one action; mend once what can be mended: a file that is no use, a source that Windows has lost."""
+        result = self._installer.run(going, action, paths)
+        kind = classify(action, result.exit_code)
+        if kind is ExitClass.FETCH_AGAIN and action.verb in NEEDS_FILES and action.release is not None:
+            anew = {a.sha256: self._files.fetch_again(a) for a in action.release.artifacts}
+            return self._installer.run(going, action, paths | anew)
+        if kind is ExitClass.SOURCE_REPAIR and going.step.sources:
+            self._cache_sources_again(going)
+            return self._installer.run(going, action, paths)
+        return result
 
-    def _fetch(self, step: Step) -> Files:
+    def _cache_sources_again(self, going: OpenAttempt) -> None:
+        """Have Windows Installer take the packages of what is installed into its cache again.
+
+        Source: learn.microsoft.com/windows/win32/msi/reinstallmode ("v": run from the source, cache the package)
+        """
+        for release in going.step.sources:
+            _log.warning("Windows Installer has lost its copy of %s; it is given the same one", release.version)
+            paths = self._fetch_all(release.artifacts)
+            action = Action(Verb.REINSTALL, release.product_code, release.version, release)
+            self._installer.run(going, action, paths)
+
+    def _failing_checks(self, step: Step) -> tuple[str, ...]:
+        """Return the health checks that do not pass within their time."""
+        if not step.checks or step.kind is StepKind.REMOVE:
+            return ()
+        deadline = time.monotonic() + step.settle
+        while wrong := failing_checks(step.checks, self._look(step).by_probe):
+            if time.monotonic() >= deadline:
+                return wrong
+            self._installer.pause(_CHECK_PAUSE)
+        return ()
+
+    def _look(self, step: Step) -> Facts:
+        return self._machine.look(probes_of(step)).facts
+
+    def _fetch(self, step: Step) -> Paths:
         """Have every file on the host before the first run, those for putting back included."""
-        return self._fetch_all(step.artifacts)
+        return self._fetch_all(artifact for release in step.artifacts for artifact in release.artifacts)
 
-    def _fetch_all(self, releases: tuple[Release, ...]) -> Files:
-        server = self._files()
-        try:
-            artifacts = [artifact for release in releases for artifact in release.artifacts]
-            return {artifact.sha256: self._artifacts.fetch(artifact, server) for artifact in artifacts}
-        finally:
-            server.close()
-
-
-def _files_of(release: Release, files: Files) -> tuple[Path, tuple[Path, ...]]:
-    """Return where a release's MSI lies, and its transforms."""
-    return files[release.artifact.sha256], tuple(files[transform.sha256] for transform in release.transforms)
+    def _fetch_all(self, artifacts: Iterable[Artifact]) -> Paths:
+        return {artifact.sha256: self._files.fetch(artifact) for artifact in artifacts}
 
 
 def describe(result: ActionResult) -> str:
-    """Return what an installer run returned, for a person."""
+    """Return what a run returned, for a person."""
     if result.exit_code == NO_RESULT:
         return result.message
+    who = "the installer" if result.verb in _BY_INSTALLERS else f"{result.command!r}"
     told = f": {result.message}" if result.message else ""
-    return f"the installer returned {result.exit_code}{told}"
+    return f"{who} returned {result.exit_code}{told}"
+
+
+_BY_INSTALLERS = frozenset({Verb.INSTALL, Verb.REINSTALL, Verb.REMOVE, Verb.PATCH, Verb.UNPATCH, Verb.SET_UP})
+
+
+def _check_room(step: Step, before: Look) -> None:
+    """Begin nothing that takes something away where there may be no room to put it back.
+
+    Raises:
+        ArtifactUnavailable: the disk is too full.
+    """
+    needed = _SPARE_BYTES + 2 * sum(_size(release) for release in step.artifacts)
+    if step.compensation and before.free_bytes is not None and before.free_bytes < needed:
+        raise ArtifactUnavailable(
+            f"only {before.free_bytes // 1024**2} MiB are free, and going back to {step.to_version} takes up to "
+            f"{needed // 1024**2} MiB; nothing was run",
+            hint="make room on the system's drive",
+        )
+
+
+def _size(release: Release) -> int:
+    return sum(artifact.size for artifact in release.artifacts)
+
+
+def _new_reboot_signals(before: Look, after: Look) -> str:
+    """Return what asks for a reboot since the step began, in words; empty where nothing does."""
+    signals = [signal for signal in after.reboot_pending if signal not in before.reboot_pending]
+    renames = [path for path in after.pending_renames if path not in before.pending_renames]
+    if renames:
+        signals.append(f"files in use are replaced at the next boot ({renames[0]})")
+    return ", ".join(signals)

@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 import httpx2
 
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.releases import Artifact
 
 SILENCE = 30.0
 """Seconds that a server may take to connect, and between two parts of an answer."""

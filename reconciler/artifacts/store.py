@@ -8,8 +8,8 @@ import re
 import tempfile
 from pathlib import Path
 
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.releases import Artifact
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1024 * 1024

@@ -13,10 +13,10 @@ from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import load_folder
 from reconciler.desired.model import DesiredState
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.releases import Release
-from reconciler.testing.simulated_msi import SimulatedPackage, write_simulated_msi
+from reconciler.kernel.releases import MsiRelease
+from reconciler.testing.simulated_files import SimulatedPackage, write_simulated_msi
 
-FileOf = Callable[[Release], Path]
+FileOf = Callable[[MsiRelease], Path]
 """Gives the file that was made for a release."""
 
 
@@ -50,7 +50,7 @@ class SimulatedInstallers:
     def make(self, folder: Path, environments: Path, store: ArtifactStore) -> None:
         """Write a stand-in for every release of the example."""
 
-        def write(release: Release) -> Path:
+        def write(release: MsiRelease) -> Path:
             package = owners[release.package_code]
             file = folder / package.name / release.version / release.artifact.file_name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ class SimulatedInstallers:
         owners = {
             release.package_code: package
             for package in _example(environments).packages.values()
-            for release in package.releases
+            for release in package.msi_releases
         }
         fit_catalog(environments, store, write)
 
@@ -90,7 +90,7 @@ def fit_catalog(environments: Path, store: ArtifactStore, file_of: FileOf) -> No
         ExampleNotValid: the example does not validate.
     """
     for package in _example(environments).packages.values():
-        releases = [_kept(release, store, file_of) for release in package.releases]
+        releases = [_kept(release, store, file_of) for release in package.msi_releases]
         if releases == list(package.releases):
             continue
         text = new_package(package.upgrade_code, releases[0])
@@ -107,5 +107,5 @@ def _example(environments: Path) -> DesiredState:
     return loaded.state
 
 
-def _kept(release: Release, store: ArtifactStore, file_of: FileOf) -> Release:
+def _kept(release: MsiRelease, store: ArtifactStore, file_of: FileOf) -> MsiRelease:
     return replace(release, artifact=store.add(file_of(release)))

@@ -76,7 +76,7 @@ class Stage:
         names = {
             release.product_code: package.name
             for package in state_in_force(self.site).packages.values()
-            for release in package.releases
+            for release in package.msi_releases
         }
         return {names[code]: version for code, version in sorted(installed.items()) if code in names}
 

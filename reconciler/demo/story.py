@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reconciler.demo.hosts import Installed
 from reconciler.demo.stage import Stage
 from reconciler.desired.editing import set_version
+from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.desired import state_in_force
 
 PACKAGE = "contoso-agent"
@@ -93,7 +94,7 @@ class Story:
         desired = state_in_force(self.stage.site)
         host = next(h.name for h in desired.hosts.values() if h.environment == "prod")
         release = desired.wanted("prod", host)[PACKAGE]
-        assert release is not None
+        assert isinstance(release, MsiRelease)
         title = f"Somebody removes {PACKAGE} from {host} by hand, and it comes back"
         self.announce(title, f"msiexec /x {release.product_code} on {host}")
         before = self.stage.look()

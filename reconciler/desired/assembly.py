@@ -31,8 +31,9 @@ from reconciler.desired.model import (
     Tenant,
     Wanted,
 )
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Hold
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 
 
 def assemble(
@@ -129,8 +130,8 @@ def _package(name: str, manifest: PackageManifest) -> Package:
     )
 
 
-def _release(manifest: ReleaseManifest) -> Release:
-    return Release(
+def _release(manifest: ReleaseManifest) -> MsiRelease:
+    return MsiRelease(
         version=manifest.version,
         product_code=manifest.product_code,
         package_code=manifest.package_code,

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from reconciler.desired.collection import ManifestFile
 from reconciler.desired.findings import Location, Problem, Rule
 from reconciler.desired.manifests import PackageManifest, ReleaseManifest
+from reconciler.kernel.calls import InvalidProperty, check_property
 from reconciler.kernel.identity import three_fields
-from reconciler.kernel.installer_command import InvalidProperty, check_property
 
 
 def check_catalog(packages: Mapping[str, ManifestFile[PackageManifest]]) -> Iterator[Problem]:

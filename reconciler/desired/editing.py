@@ -23,7 +23,7 @@ from reconciler.desired.writing import release_entry, written
 from reconciler.desired.yaml_reader import read_yaml
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.identity import InvalidIdentity, three_fields
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease
 
 _UNLIMITED = 1_000_000
 _NEW_PACKAGE = "# yaml-language-server: $schema=../../schemas/package.schema.json\n"
@@ -84,7 +84,7 @@ def remove_version(text: str, package: str) -> str:
     return _proved(dump(), expected)
 
 
-def add_release(text: str, release: Release, details: ReleaseDetails | None = None) -> str:
+def add_release(text: str, release: MsiRelease, details: ReleaseDetails | None = None) -> str:
     """Return a catalog file with one more release, put in where the order of the others wants it.
 
     Args:
@@ -114,7 +114,7 @@ def add_release(text: str, release: Release, details: ReleaseDetails | None = No
 
 
 def new_package(
-    upgrade_code: str, release: Release, details: ReleaseDetails | None = None, title: str = ""
+    upgrade_code: str, release: MsiRelease, details: ReleaseDetails | None = None, title: str = ""
 ) -> str:
     """Return the text of a catalog file for a package with its first release.
 

@@ -11,7 +11,8 @@ from enum import Enum, StrEnum, auto
 from typing import Final
 
 from reconciler.kernel.assignment import Hold
-from reconciler.kernel.releases import Release
+from reconciler.kernel.practice import NO_PRACTICE, Practice
+from reconciler.kernel.releases import MsiRelease, PackageKind, Release
 
 
 class Absence(Enum):
@@ -75,7 +76,8 @@ class Package:
     """A product family and its releases, in the order of its catalog file.
 
     ``title`` is its name for people, ``owners`` the groups that answer for it, ``details`` what is known of its
-    releases besides, by version.
+    releases besides, by version. ``upgrade_code`` is that of an MSI package, empty for all others. ``practice``
+    says how it wants to be handled.
     """
 
     name: str
@@ -84,6 +86,13 @@ class Package:
     title: str = ""
     owners: tuple[str, ...] = ()
     details: Mapping[str, ReleaseDetails] = field(default_factory=dict)
+    kind: PackageKind = PackageKind.MSI
+    practice: Practice = NO_PRACTICE
+
+    @property
+    def msi_releases(self) -> tuple[MsiRelease, ...]:
+        """The releases that are MSIs: all or none."""
+        return tuple(release for release in self.releases if isinstance(release, MsiRelease))
 
     def release(self, version: str) -> Release | None:
         """Return the release that the catalog names ``version``, to the letter, or ``None``."""

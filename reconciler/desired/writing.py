@@ -10,7 +10,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import LiteralScalarString, SingleQuotedScalarString
 
 from reconciler.desired.model import ReleaseDetails
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
 
 _SURELY_TEXT = re.compile(
     r"[0-9]+(\.[0-9]+){2,3}"  # a version with three or four fields; with two it is a number to other readers
@@ -23,7 +24,7 @@ _LINES = re.compile(r"(?! )(?:[^\n\r\t]*[^\n\r\t ]\n|\n)+(?<!\n\n)")
 """Text that a block of lines can hold as it is."""
 
 
-def release_entry(release: Release, details: ReleaseDetails | None = None) -> dict[str, Any]:
+def release_entry(release: MsiRelease, details: ReleaseDetails | None = None) -> dict[str, Any]:
     """Return a release as a catalog file has it, without keys that would say nothing.
 
     Args:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.kernel.releases import Release
+from reconciler.kernel.practice import NO_PRACTICE, Practice
+from reconciler.kernel.probes import Probe
+from reconciler.kernel.releases import ConfigurationRelease, MsiRelease, PackageKind, ProgramRelease, Release
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What a host should have of one package.
 
-    ``target`` is ``None`` where the package should be absent. ``others`` are the package's other releases:
-    they let the host recognise what it has, and put it back when a rollback fails. ``upgrade_code`` names the
-    product family. ``fingerprint`` is opaque and changes whenever tries at this goal should be counted afresh.
-    ``awaits`` says what a person must confirm first; it is empty where nothing is to be confirmed.
+    ``target`` is ``None`` where the package should be absent. ``others`` are the package's other releases, in the
+    catalog's order: they let the host recognise what it has, and put it back when a rollback fails.
+    ``upgrade_code`` names the product family, of an MSI package only. ``fingerprint`` is opaque and changes
+    whenever tries at this goal should be counted afresh. ``awaits`` says what a person must confirm first; it is
+    empty where nothing is to be confirmed. ``practice`` says how the package wants to be handled.
     """
 
     package: str
@@ -23,13 +26,31 @@ class Goal:
     others: tuple[Release, ...] = ()
     fingerprint: str = ""
     awaits: str = ""
+    kind: PackageKind = PackageKind.MSI
+    practice: Practice = NO_PRACTICE
 
     @property
     def releases(self) -> tuple[Release, ...]:
         """Every known release of the package, the target first."""
         return (self.target, *self.others) if self.target else self.others
 
-    def release_of(self, product_code: str, package_code: str | None, version: str) -> Release | None:
+    @property
+    def msi_releases(self) -> tuple[MsiRelease, ...]:
+        """Those of `releases` that are MSIs."""
+        return tuple(release for release in self.releases if isinstance(release, MsiRelease))
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """What a host must be asked beside its products to know where it stands with this goal."""
+        asked = [check.probe for check in self.practice.checks] if self.target is not None else []
+        for release in self.releases:
+            if isinstance(release, ProgramRelease):
+                asked.append(release.detect)
+            elif isinstance(release, ConfigurationRelease):
+                asked += [setting.probe for setting in release.settings]
+        return tuple({probe.key: probe for probe in asked}.values())
+
+    def release_of(self, product_code: str, package_code: str | None, version: str) -> MsiRelease | None:
         """Return the known release that an installed product is, or ``None``.
 
         Args:
@@ -37,7 +58,7 @@ class Goal:
             package_code: its package code; ``None`` where the host could not tell, then the version decides.
             version: its version.
         """
-        for release in self.releases:
+        for release in self.msi_releases:
             if release.product_code != product_code:
                 continue
             if release.package_code == package_code or (package_code is None and release.version == version):
@@ -66,3 +87,8 @@ class Assignment:
     revision: str
     goals: tuple[Goal, ...] = ()
     hold: Hold | None = None
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """What the host must be asked beside its products, each once."""
+        return tuple({probe.key: probe for goal in self.goals for probe in goal.probes}.values())

@@ -21,6 +21,9 @@ class Outcome(StrEnum):
     """How an attempt ended.
 
     ``WAITED`` means that something else held the installer (or a resource) up: no attempt is charged.
+    ``PLAN_WRONG`` means that the installer found the host in another state than the plan: it is looked at again.
+    ``UNHEALTHY`` means that it is so, but a health check fails; ``NOT_FINISHED`` that it is so, but a command that
+    belongs after it failed.
     ``INTERRUPTED`` means that the agent or the host went down during the attempt; what became of it is found
     by looking again.
     """
@@ -33,6 +36,9 @@ class Outcome(StrEnum):
     ARTIFACT_REFUSED = "artifactRefused"
     ARTIFACT_UNAVAILABLE = "artifactUnavailable"
     WAITED = "waited"
+    PLAN_WRONG = "planWrong"
+    UNHEALTHY = "unhealthy"
+    NOT_FINISHED = "notFinished"
     INTERRUPTED = "interrupted"
 
 
@@ -43,6 +49,8 @@ CHARGED = frozenset(
         Outcome.NOT_CONFIRMED,
         Outcome.ARTIFACT_REFUSED,
         Outcome.INTERRUPTED,
+        Outcome.UNHEALTHY,
+        Outcome.NOT_FINISHED,
     }
 )
 """Outcomes that count against a goal's bounded number of tries."""
@@ -50,7 +58,7 @@ CHARGED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What one installer run returned. ``command`` is the command line as an operator would type it."""
+    """What one run returned. ``command`` is the command line as an operator would type it, without secrets."""
 
     verb: Verb
     command: str

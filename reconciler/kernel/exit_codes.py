@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from reconciler.kernel.steps import Verb
+from reconciler.kernel.releases import ProgramRelease
+from reconciler.kernel.steps import Action, Verb
 
 
 class ExitClass(StrEnum):
@@ -38,6 +39,8 @@ _CLASSES: dict[ExitClass, tuple[int, ...]] = {
 }
 _CLASS_OF = {code: exit_class for exit_class, codes in _CLASSES.items() for code in codes}
 _ALREADY_GONE = frozenset({1605, 1614})
+_ANOTHER_INSTALL = 1618
+_OF_WINDOWS_INSTALLER = frozenset({Verb.INSTALL, Verb.REINSTALL, Verb.REMOVE, Verb.PATCH, Verb.UNPATCH})
 
 
 def normalise_exit_code(code: int) -> int:
@@ -46,12 +49,26 @@ def normalise_exit_code(code: int) -> int:
     return code - 0x1_0000_0000 if code & 0x8000_0000 else code
 
 
-def classify(verb: Verb, exit_code: int) -> ExitClass:
-    """Return what ``exit_code`` means after the installer was asked to do ``verb``.
+def classify(action: Action, exit_code: int) -> ExitClass:
+    """Return what ``exit_code`` means after a run of ``action``.
 
-    Removing a product that is not there (1605, 1614) is a success.
+    Removing a product that is not there (1605, 1614) is a success. A program's own installer says what its codes
+    mean, but those by which Windows Installer asks to wait mean it everywhere, since many installers wrap an MSI.
+    A command returns 0 or has failed.
     """
     code = normalise_exit_code(exit_code)
-    if verb is Verb.REMOVE and code in _ALREADY_GONE:
+    if isinstance(action.release, ProgramRelease):
+        return _classify_program(action.release, code)
+    if action.verb not in _OF_WINDOWS_INSTALLER:
+        return ExitClass.SUCCESS if code == 0 else ExitClass.FAILED
+    if action.verb is Verb.REMOVE and code in _ALREADY_GONE:
         return ExitClass.SUCCESS
     return _CLASS_OF.get(code, ExitClass.FAILED)
+
+
+def _classify_program(release: ProgramRelease, code: int) -> ExitClass:
+    if code in release.success_codes:
+        return ExitClass.SUCCESS
+    if code in release.reboot_codes:
+        return ExitClass.SUCCESS_REBOOT_NEEDED
+    return ExitClass.WAIT if code == _ANOTHER_INSTALL else ExitClass.FAILED

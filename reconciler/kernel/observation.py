@@ -1,4 +1,4 @@
-"""What a host says of itself: installed products, pending reboots, and how often a goal has been tried in vain."""
+"""What a host says of itself: products, patches, answers to probes, pending reboots, and tries made in vain."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.kernel.attempts import Tally
+from reconciler.kernel.probes import Answer, Answers
 
 
 class Context(StrEnum):
@@ -41,6 +42,41 @@ class InstalledProduct:
     state: ProductState = ProductState.INSTALLED
 
 
+class PatchState(StrEnum):
+    """Whether a registered patch is in effect, or another one has taken its place.
+
+    Source: learn.microsoft.com/windows/win32/api/msi/nf-msi-msienumpatchesexw (dwFilter)
+    """
+
+    APPLIED = "applied"
+    SUPERSEDED = "superseded"
+    OBSOLETED = "obsoleted"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPatch:
+    """A patch that Windows Installer has registered on a product."""
+
+    patch_code: str
+    product_code: str
+    state: PatchState = PatchState.APPLIED
+    removable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What decisions go by: what is installed, and what the host answered."""
+
+    products: tuple[InstalledProduct, ...] = ()
+    patches: tuple[InstalledPatch, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def by_probe(self) -> Answers:
+        """The answers by the keys of their probes."""
+        return {answer.probe: answer.text for answer in self.answers}
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One look at a host.
@@ -57,3 +93,10 @@ class Observation:
     system: str = ""
     agent_version: str = ""
     tallies: tuple[Tally, ...] = ()
+    patches: tuple[InstalledPatch, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def facts(self) -> Facts:
+        """What decisions go by."""
+        return Facts(self.products, self.patches, self.answers)

@@ -91,7 +91,7 @@ def hash_key(key: str) -> str:
 
 def goal_fingerprint(goal: Goal) -> str:
     """Return the fingerprint of a goal: what is wanted, whatever else the catalog holds."""
-    return digest((goal.package, goal.upgrade_code, goal.target))[:16]
+    return digest((goal.package, goal.upgrade_code, goal.target, goal.practice))[:16]
 
 
 def assignment_digest(assignment: Assignment) -> str:

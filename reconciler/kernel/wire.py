@@ -1,6 +1,8 @@
 """Turns the model into JSON and back, and gives the digests by which two sides know that they agree.
 
 What is at its default is left out; what a newer peer adds is passed over, so that an older one goes on working.
+Where a field may hold one of several dataclasses, each says by ``wire_tag`` what stands under ``$type``; one of
+them may do without.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from reconciler.kernel.errors import ReconcilerError
 
 T = TypeVar("T")
 
+_TAG = "$type"
+
 
 class WireError(ReconcilerError):
     """A message that does not have the shape it should have."""
@@ -28,7 +32,8 @@ class WireError(ReconcilerError):
 def encode(value: Any) -> Any:
     """Return ``value`` (a dataclass of the kernel's, or a part of one) as JSON-ready data."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        out: dict[str, Any] = {}
+        tag = getattr(value, "wire_tag", None)
+        out: dict[str, Any] = {} if tag is None else {_TAG: tag}
         for field in dataclasses.fields(value):
             item = getattr(value, field.name)
             if field.default is not dataclasses.MISSING and item == field.default:
@@ -71,10 +76,7 @@ def _decode(kind: Any, data: Any, path: str) -> Any:
     if origin is tuple:
         return _decode_tuple(typing.get_args(kind), data, path)
     if origin in (typing.Union, types.UnionType):
-        if data is None:
-            return None
-        (inner,) = (arm for arm in typing.get_args(kind) if arm is not type(None))
-        return _decode(inner, data, path)
+        return _decode_union(typing.get_args(kind), data, path)
     if dataclasses.is_dataclass(kind):
         return _decode_dataclass(kind, data, path)
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -87,6 +89,18 @@ def _decode(kind: Any, data: Any, path: str) -> Any:
     if type(data) is not kind:
         raise WireError(f"expected {getattr(kind, '__name__', kind)}, got {type(data).__name__}", where=path)
     return data
+
+
+def _decode_union(arms: tuple[Any, ...], data: Any, path: str) -> Any:
+    if data is None and type(None) in arms:
+        return None
+    inner = [arm for arm in arms if arm is not type(None)]
+    if len(inner) > 1:
+        tag = data.get(_TAG) if isinstance(data, dict) else None
+        inner = [arm for arm in inner if getattr(arm, "wire_tag", None) == tag]
+        if not inner:
+            raise WireError(f"{tag!r} is no type that is known", where=path)
+    return _decode(inner[0], data, path)
 
 
 def _decode_tuple(arms: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from reconciler.desired.model import DesiredState, Package
 from reconciler.kernel.observation import Context, InstalledProduct, ProductState
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease, Release
 
 
 class Into(StrEnum):
@@ -113,21 +113,21 @@ class Sorting:
     def _package_of(self, product: InstalledProduct) -> Package | None:
         """Return the package that a product is of: by its UpgradeCode, else by a ProductCode of the catalog."""
         for package in self._packages.values():
-            if product.upgrade_code == package.upgrade_code:
+            if package.upgrade_code and product.upgrade_code == package.upgrade_code:
                 return package
         return next(
             (
                 package
                 for package in self._packages.values()
-                if any(release.product_code == product.product_code for release in package.releases)
+                if any(release.product_code == product.product_code for release in package.msi_releases)
             ),
             None,
         )
 
 
-def _release_of(package: Package, product: InstalledProduct) -> Release | None:
+def _release_of(package: Package, product: InstalledProduct) -> MsiRelease | None:
     """Return the release that a product is; where the host cannot tell its PackageCode, the version decides."""
-    for release in package.releases:
+    for release in package.msi_releases:
         if release.product_code == product.product_code and (
             release.package_code == product.package_code
             or (product.package_code is None and release.version == product.version)

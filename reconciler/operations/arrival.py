@@ -147,7 +147,7 @@ def _is_meant(host: KnownHost, published: Published) -> bool:
     return any(
         goal.package == published.package
         and goal.target is not None
-        and goal.target.package_code == published.release.package_code
+        and goal.target.version == published.release.version
         for goal in host.assignment.goals
     )
 

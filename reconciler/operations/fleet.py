@@ -8,7 +8,7 @@ from functools import cache
 from reconciler.desired.model import DesiredState
 from reconciler.hosts.roster import Member, Roster
 from reconciler.kernel.assignment import Assignment
-from reconciler.kernel.convergence import group_families
+from reconciler.kernel.kinds import find_packages
 from reconciler.kernel.observation import Observation
 from reconciler.planning.hosts import KnownHost
 from reconciler.rollout.assignments import Assigned, Assigner
@@ -97,7 +97,7 @@ def _still_managed(assignment: Assignment, observed: Callable[[], Mapping[str, O
     absent = [goal for goal in assignment.goals if goal.target is None]
     gone: set[str] = set()
     if absent and (said := observed().get(assignment.host)) is not None:
-        gone = {package for package, family in group_families(absent, said.products).items() if not family}
+        gone = {package for package, found in find_packages(absent, said.facts).items() if found.step is None}
     return frozenset(goal.package for goal in assignment.goals if goal.package not in gone)
 
 

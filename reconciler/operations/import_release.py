@@ -11,9 +11,10 @@ from reconciler.artifacts.msi_file import MsiIdentity, UnreadableMsi, read_msi
 from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import load_folder
 from reconciler.desired.model import DesiredState
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.identity import three_fields
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.cataloguing.candidate import Candidate, CannotImport, keep_files, read_candidate
 from reconciler.operations.cataloguing.edits import CatalogEdits
 from reconciler.operations.cataloguing.notices import Notice, NoticeKind
@@ -117,10 +118,10 @@ def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportR
     return ImportResult(tuple(imported), tuple(notices))
 
 
-def built_by(site: Site) -> Callable[[Release], float | None]:
+def built_by(site: Site) -> Callable[[MsiRelease], float | None]:
     """Return what tells when a release's MSI was built: by the MSI itself, where it is kept."""
 
-    def saved_at(release: Release) -> float | None:
+    def saved_at(release: MsiRelease) -> float | None:
         kept = site.artifacts.find(release.artifact.sha256)
         try:
             return read_msi(kept).saved_at if kept is not None else None

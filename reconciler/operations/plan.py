@@ -10,7 +10,6 @@ import pygit2
 from reconciler.desired.mirror import fetch
 from reconciler.desired.model import DesiredState, Package
 from reconciler.desired.repository import GitRepository, RepositoryError
-from reconciler.kernel.identity import three_fields
 from reconciler.operations.desired import NothingInForce, load_valid, mirror_of, state_at
 from reconciler.operations.fleet import known_hosts
 from reconciler.planning.changes import HostWishes, WishChange, compare
@@ -102,7 +101,7 @@ def _notes(desired: DesiredState, changes: Iterable[WishChange]) -> tuple[Releas
     return tuple(
         ReleaseNote(name, release.version, details.issue or None, details.notes or None)
         for name, versions in sorted(spans.items())
-        for release in sorted(desired.packages[name].releases, key=lambda found: found.three_fields, reverse=True)
+        for release in sorted(desired.packages[name].releases, key=lambda found: found.order, reverse=True)
         if release.version in versions
         and ((details := desired.packages[name].details_of(release.version)).issue or details.notes)
     )
@@ -110,9 +109,10 @@ def _notes(desired: DesiredState, changes: Iterable[WishChange]) -> tuple[Releas
 
 def _between(package: Package, before: str | None, after: str) -> Iterable[str]:
     """Return the versions from the one after ``before`` up to ``after``; for a way down, those that are left."""
-    low, high = sorted((three_fields(before or after), three_fields(after)))
+    orders = {release.version: release.order for release in package.releases}
+    low, high = sorted((orders.get(before or after, ()), orders[after]))
     for release in package.releases:
-        if release.version == after or low < release.three_fields <= high:
+        if release.version == after or low < release.order <= high:
             yield release.version
 
 

@@ -23,7 +23,7 @@ from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository, RepositoryError
 from reconciler.desired.suggestions import closest
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.cataloguing.candidate import Candidate, keep_files, read_candidate
 from reconciler.operations.cataloguing.edits import Addition, CatalogEdits
 from reconciler.operations.cataloguing.notices import Notice, NoticeKind
@@ -80,7 +80,7 @@ class Published:
 
     package: str
     environment: str
-    release: Release
+    release: MsiRelease
     branch: str
     commit: str
     changes: tuple[FileChange, ...]

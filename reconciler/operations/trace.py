@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.kernel.attempts import Attempt
-from reconciler.kernel.convergence import Standing, group_families
+from reconciler.kernel.convergence import Standing
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.kinds.msi import group_families
 from reconciler.kernel.observation import InstalledProduct
 from reconciler.operations.desired import mirror_of, state_in_force
 from reconciler.operations.host import find_host
@@ -87,7 +88,7 @@ def trace(site: Site, host: str, package: str) -> Trace:
         standing=standing,
         since=site.standings.since(known.name).get(package),
         asked_by=asked_by(site, mirror, desired.revision, known, package),
-        installed=group_families([goal], products)[package],
+        installed=group_families([goal], products).get(package, ()),
         attempts=tuple(
             TracedAttempt(
                 record.attempt,

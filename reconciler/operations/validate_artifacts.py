@@ -20,8 +20,9 @@ from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import Loaded, in_order, load_source
 from reconciler.desired.model import DesiredState, Package, ReleaseDetails
 from reconciler.desired.reading import located
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.identity import three_fields
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.validate import source_of
 
 
@@ -67,7 +68,7 @@ def _check_releases(
         shelf = _Shelf(kept, Path(folder), roots)
         for package in state.packages.values():
             path = f"{root}{CATALOG_FOLDER}/{package.name}.yaml"
-            for index, release in enumerate(package.releases):
+            for index, release in enumerate(package.msi_releases):
                 say(f"{package.name} {release.version}")
                 spot = _Spot(path, ("releases", index))
                 problems += _check_release(shelf, spot, package, release)
@@ -115,7 +116,7 @@ class _Shelf:
             file.unlink()
 
 
-def _check_release(shelf: _Shelf, spot: _Spot, package: Package, release: Release) -> Iterator[Problem]:
+def _check_release(shelf: _Shelf, spot: _Spot, package: Package, release: MsiRelease) -> Iterator[Problem]:
     details = package.details_of(release.version)
     file, failures = shelf.find(release.artifact, details.sources)
     if file is None:
@@ -159,7 +160,7 @@ def _check_content(spot: _Spot, file: Path, artifact: Artifact, *keys: str | int
 
 
 def _check_msi(
-    spot: _Spot, file: Path, package: Package, release: Release, details: ReleaseDetails
+    spot: _Spot, file: Path, package: Package, release: MsiRelease, details: ReleaseDetails
 ) -> Iterator[Problem]:
     try:
         identity = read_msi(file)

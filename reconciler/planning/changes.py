@@ -99,7 +99,7 @@ def _kind(was: Wishes, will: Wishes, package: str) -> ChangeKind | None:
         return ChangeKind.ADDED
     if old.version == new.version:
         return ChangeKind.REBUILT
-    return ChangeKind.DOWNGRADED if new.three_fields < old.three_fields else ChangeKind.UPGRADED
+    return ChangeKind.DOWNGRADED if new.order < old.order else ChangeKind.UPGRADED
 
 
 def _version(release: Release | None) -> str | None:

@@ -9,6 +9,7 @@ from operator import attrgetter
 from reconciler.kernel.assignment import Assignment, Goal
 from reconciler.kernel.convergence import Standing, converge
 from reconciler.kernel.observation import InstalledProduct, Observation
+from reconciler.kernel.releases import MsiRelease, PatchRelease, Release
 from reconciler.kernel.status import Reason
 from reconciler.kernel.steps import StepKind
 from reconciler.planning.hosts import KnownHost
@@ -125,7 +126,13 @@ class _Judge:
         """Return the standings that ask for a step."""
         if observed.tallies or observed.reboot_pending or observed.reboot_asked_by:
             return self._converge(assignment, observed)
-        key = (id(assignment.goals), assignment.hold, self._managed_facts(assignment.goals, observed.products))
+        key = (
+            id(assignment.goals),
+            assignment.hold,
+            self._managed_facts(assignment.goals, observed.products),
+            observed.patches,
+            observed.answers,
+        )
         found = self._found.get(key)
         if found is None:
             # The goals are kept beside: while they live, no others can have their id.
@@ -137,7 +144,7 @@ class _Judge:
         known = self._codes.get(id(goals))
         if known is None:
             codes = {goal.upgrade_code for goal in goals}
-            codes |= {release.product_code for goal in goals for release in goal.releases}
+            codes |= {code for goal in goals for release in goal.releases for code in _codes_of(release)}
             known = self._codes[id(goals)] = (goals, frozenset(codes))
         codes_of = known[1]
         return tuple([_FACTS(p) for p in products if p.upgrade_code in codes_of or p.product_code in codes_of])
@@ -145,6 +152,13 @@ class _Judge:
     def _converge(self, assignment: Assignment, observed: Observation) -> tuple[Standing, ...]:
         standings = converge(assignment, observed, self._now).standings
         return tuple(standing for standing in standings if standing.step is not None)
+
+
+def _codes_of(release: Release) -> tuple[str, ...]:
+    """Return the codes of the products that a release is, or is for."""
+    if isinstance(release, MsiRelease):
+        return (release.product_code,)
+    return release.targets if isinstance(release, PatchRelease) else ()
 
 
 def group(steps: Iterable[PlannedStep]) -> tuple[StepGroup, ...]:

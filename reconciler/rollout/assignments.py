@@ -27,7 +27,7 @@ class Assigner:
 
     def __init__(self, desired: DesiredState) -> None:
         self._desired = desired
-        self._goals: dict[tuple[str, str, str | None], Goal] = {}
+        self._goals: dict[tuple[str, str | None], Goal] = {}
         self._shared: dict[tuple[str, Variant, frozenset[str]], Goals] = {}
         self._held_back: dict[tuple[str, int, bool], Goals] = {}
         self._digests: dict[tuple[str, int, Hold | None], str] = {}
@@ -90,10 +90,10 @@ class Assigner:
 
     def _goal(self, name: str, target: Release | None) -> Goal:
         package = self._desired.packages[name]
-        key = (name, package.upgrade_code, target.package_code if target else None)
+        key = (name, target.version if target else None)
         goal = self._goals.get(key)
         if goal is None:
             others = tuple(release for release in package.releases if release is not target)
-            bare = Goal(name, package.upgrade_code, target, others)
+            bare = Goal(name, package.upgrade_code, target, others, kind=package.kind, practice=package.practice)
             goal = self._goals[key] = replace(bare, fingerprint=goal_fingerprint(bare))
         return goal

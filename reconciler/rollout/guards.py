@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.kernel.assignment import Assignment, Goal
-from reconciler.kernel.convergence import group_families
+from reconciler.kernel.kinds import find_packages
 from reconciler.kernel.observation import Observation
 
 NOT_REPORTED = "the host has not said yet what it has"
@@ -47,8 +47,8 @@ def held_removals(hosts: Iterable[GuardedHost], share: float, confirmed: frozens
         removals = [goal for goal in host.assignment.goals if goal.target is None]
         if not removals or host.observed is None:
             continue
-        families = group_families(removals, host.observed.products)
-        losers.update((environment, package) for package, family in families.items() if family)
+        found = find_packages(removals, host.observed.facts)
+        losers.update((environment, package) for package, lost in found.items() if lost.step is not None)
     return {
         key: (
             f"{count} of {population[key[0]]} hosts of {key[0]} would lose {key[1]} at once, more than "

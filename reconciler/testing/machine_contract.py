@@ -5,16 +5,15 @@ It needs the standard library, the kernel and the agent only, so that it can be 
 
 from __future__ import annotations
 
-import tempfile
 import time
 import unittest
+import uuid
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from reconciler.agent.machine import Machine, Run, RunningInstaller
-from reconciler.agent.run_folder import claim_run, read_claim, read_result
+from reconciler.agent.machine import Machine, Run, Running, RunResult
+from reconciler.kernel.calls import call_of
 from reconciler.kernel.observation import Context, InstalledProduct, ProductState
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.steps import Action, Verb
 
 _LONGEST = 60.0
@@ -28,14 +27,14 @@ class ContractPackages:
     launch condition that never holds, with the text ``refusal``. ``slow`` is of another family.
     """
 
-    files: dict[str, Path]
+    files: dict[str, str]
     upgrade_code: str
-    first: Release
-    minor: Release
-    major: Release
-    refusing: Release
+    first: MsiRelease
+    minor: MsiRelease
+    major: MsiRelease
+    refusing: MsiRelease
     refusal: str
-    slow: Release
+    slow: MsiRelease
 
 
 class MachineContract(unittest.TestCase):
@@ -54,8 +53,7 @@ class MachineContract(unittest.TestCase):
 
     def setUp(self) -> None:
         """Begin with a machine without the suite's packages."""
-        self._folder = Path(self.enterContext(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        self._runs = 0
+        self.machine.forget("contract")
         codes = {
             self.packages.slow.product_code,
             self.packages.first.product_code,
@@ -66,24 +64,20 @@ class MachineContract(unittest.TestCase):
                 self.run_to_end(Verb.REMOVE, _release_of(product, self.packages))
         self.before = set(self.machine.look().products)
 
-    def begin(self, verb: Verb, release: Release) -> tuple[RunningInstaller, Run]:
-        """Start an installer run."""
-        self._runs += 1
-        folder = self._folder / str(self._runs)
-        folder.mkdir()
+    def begin(self, verb: Verb, release: MsiRelease) -> tuple[Running, str]:
+        """Start a run; return it and its name."""
         action = Action(verb, release.product_code, release.version, release)
-        file = None if verb is Verb.REMOVE else self.packages.files[release.artifact.sha256]
-        run = Run(action, file, folder)
-        return self.machine.start(run), run
+        run = Run(f"contract-{uuid.uuid4().hex}", call_of(action, self.packages.files))
+        return self.machine.start(run), run.name
 
-    def run_to_end(self, verb: Verb, release: Release) -> tuple[int, str]:
-        """Run the installer; return its exit code and error text."""
-        running, run = self.begin(verb, release)
-        assert running.wait(_LONGEST), "the installer did not end"
-        result = read_result(str(run.folder))
-        assert result is not None, "the installer left no result"
-        self.last_run = run
-        return result
+    def run_to_end(self, verb: Verb, release: MsiRelease) -> tuple[int, str]:
+        """Carry a run out; return its exit code and error text."""
+        running, _ = self.begin(verb, release)
+        assert running.wait(_LONGEST), "the run did not end"
+        result = running.result()
+        assert result is not None, "the run left no result"
+        self.last_run = running
+        return result.exit_code, result.message
 
     def added(self) -> set[InstalledProduct]:
         """Return what is installed since the test began; nothing else may have gone."""
@@ -91,7 +85,7 @@ class MachineContract(unittest.TestCase):
         assert self.before <= now, f"gone: {self.before - now}"
         return now - self.before
 
-    def product(self, release: Release, upgrade_code: str | None = None) -> InstalledProduct:
+    def product(self, release: MsiRelease, upgrade_code: str | None = None) -> InstalledProduct:
         """Return the product that ``release`` should be seen as, whatever its name."""
         names = {p.product_code: p.name for p in self.machine.look().products}
         return InstalledProduct(
@@ -117,7 +111,8 @@ class MachineContract(unittest.TestCase):
         assert self.run_to_end(Verb.INSTALL, self.packages.first)[0] == 0
         assert self.added() == {self.product(self.packages.first)}
         assert self.product(self.packages.first).name
-        assert self.last_run.log.stat().st_size > 0
+        assert self.last_run.log()
+        assert self.last_run.log_path
 
     def test_a_plain_install_over_the_same_product_code_is_refused(self) -> None:
         """1638: another version of this product is already installed."""
@@ -161,55 +156,48 @@ class MachineContract(unittest.TestCase):
     def test_a_missing_file_is_an_error_and_changes_nothing(self) -> None:
         """The code is not always Windows' 1619, but never 0."""
         artifact = replace(self.packages.first.artifact, sha256="0" * 64)
-        self.packages.files["0" * 64] = self._folder / "none.msi"
+        self.packages.files["0" * 64] = self.packages.files[self.packages.first.artifact.sha256] + ".none"
         assert self.run_to_end(Verb.INSTALL, replace(self.packages.first, artifact=artifact))[0] != 0
         assert self.added() == set()
 
-    def test_a_run_that_somebody_else_has_claimed_does_not_begin(self) -> None:
-        """The child process ends without a result, and the machine is as it was."""
-        folder = self._folder / "claimed"
-        folder.mkdir()
-        assert claim_run(str(folder), "somebody else")
-        release = self.packages.first
-        action = Action(Verb.INSTALL, release.product_code, release.version, release)
-        running = self.machine.start(Run(action, self.packages.files[release.artifact.sha256], folder))
-        assert running.wait(_LONGEST)
-        assert read_result(str(folder)) is None
-        assert self.added() == set()
-
-    def test_a_run_is_found_again_by_its_claim_while_it_lasts(self) -> None:
-        """As an agent does that was restarted meanwhile."""
-        running, run = self.begin(Verb.INSTALL, self.packages.slow)
+    def test_a_run_is_found_again_by_its_name_while_it_lasts(self) -> None:
+        """As an agent does that was restarted meanwhile; its result is found after its end as well."""
+        running, name = self.begin(Verb.INSTALL, self.packages.slow)
         self.wait_until_slow_runs()
-        claim = read_claim(str(run.folder))
-        assert claim is not None
-        found = self.machine.find(claim)
+        found = self.machine.find(name)
         assert found is not None
         assert not found.wait(0.05)
+        assert found.result() is None
         self.let_slow_end()
         assert found.wait(_LONGEST)
         assert running.wait(_LONGEST)
-        result = read_result(str(run.folder))
-        assert result is not None
-        assert result[0] == 0
-        assert self.machine.find(claim) is None
+        assert found.result() == RunResult(0, "")
+        ended = self.machine.find(name)
+        assert ended is not None
+        assert ended.wait(0)
+        assert ended.result() == RunResult(0, "")
         assert {product.product_code for product in self.added()} == {self.packages.slow.product_code}
+
+    def test_a_run_that_never_began_is_not_found(self) -> None:
+        """Nor is one whose traces were deleted."""
+        assert self.machine.find("contract-never") is None
+        started, name = self.begin(Verb.INSTALL, self.packages.first)
+        began = self.machine.find(name) is not None  # else it was looked for before it began, and now never will
+        assert started.wait(_LONGEST)
+        assert bool(self.added()) == began
+        self.machine.forget("contract")
+        assert self.machine.find(name) is None
 
     def test_a_run_can_be_ended_by_force(self) -> None:
         """It leaves no result."""
-        running, run = self.begin(Verb.INSTALL, self.packages.slow)
+        running, _ = self.begin(Verb.INSTALL, self.packages.slow)
         self.wait_until_slow_runs()
         running.kill()
         assert running.wait(_LONGEST)
-        assert read_result(str(run.folder)) is None
+        assert running.result() is None
         self.let_slow_end()
 
-    def test_a_claim_that_means_nothing_is_nobody(self) -> None:
-        """Claims are read from disk, where anything may have happened to them."""
-        for claim in ("", "x", "1", "999999 0", "the agent, after a restart"):
-            assert self.machine.find(claim) is None
 
-
-def _release_of(product: InstalledProduct, packages: ContractPackages) -> Release:
+def _release_of(product: InstalledProduct, packages: ContractPackages) -> MsiRelease:
     releases = (packages.first, packages.minor, packages.major, packages.slow)
     return next(release for release in releases if release.product_code == product.product_code)

@@ -11,8 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from reconciler.agent.run_folder import LOG_NAME, claim_run, write_result
-from reconciler.kernel.steps import Action
+from reconciler.agent.run_folder import CALL_NAME, LOG_NAME, claim_run, write_result
+from reconciler.kernel.calls import Call
 from reconciler.kernel.wire import decode
 from reconciler.testing.simulated_windows import SimulatedWindows
 
@@ -23,9 +23,9 @@ def main(arguments: list[str]) -> None:
     """Carry out the run.
 
     Args:
-        arguments: the machine's state file, the run's folder, the action as JSON, the package's path or nothing.
+        arguments: the machine's state file, and the run's folder.
     """
-    state, folder, action_text, file = arguments
+    state, folder = arguments
     alive = Path(folder) / ALIVE_NAME
     if not alive.parent.is_dir():
         return
@@ -33,16 +33,16 @@ def main(arguments: list[str]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not claim_run(folder, f"{os.getpid()} {alive}"):
             return
-        action = decode(Action, json.loads(action_text))
-        code, message = SimulatedWindows(Path(state)).run_installer(action, Path(file) if file else None)
-        (Path(folder) / LOG_NAME).write_bytes(_log_text(action, code, message).encode("utf-16"))
+        call = decode(Call, json.loads((Path(folder) / CALL_NAME).read_text("utf-8")))
+        code, message = SimulatedWindows(Path(state)).run(call)
+        (Path(folder) / LOG_NAME).write_bytes(_log_text(call, code, message).encode("utf-16"))
         write_result(folder, code, message)
 
 
-def _log_text(action: Action, code: int, message: str) -> str:
-    lines = ["=== Verbose logging started (simulated) ==="]
+def _log_text(call: Call, code: int, message: str) -> str:
+    lines = ["=== Verbose logging started (simulated) ===", f"Command Line: {call.properties}"]
     if message:
-        lines.append(f"Product: {action.product_code} -- {message}")
+        lines.append(f"Product: {call.subject} -- {message}")
     if code not in (0, 3010):
         lines.append("Action ended 0:00:00: INSTALL. Return value 3.")
     lines.append(f"MainEngineThread is returning {code}")

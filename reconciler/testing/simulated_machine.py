@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import reconciler
-from reconciler.agent.machine import Look, MachineError, Run, RunningInstaller
-from reconciler.kernel.wire import encode
+from reconciler.agent.local_runs import LocalRuns, Process
+from reconciler.agent.machine import Look
+from reconciler.kernel.calls import Call
+from reconciler.kernel.probes import Probe
 from reconciler.testing.simulated_windows import SimulatedWindows
 
+RUNS_NAME = "runs"
 SYSTEM = "Simulated Windows (no real machine)"
 
 _ROOT = Path(reconciler.__file__).parent.parent
@@ -33,37 +36,41 @@ class SimulatedMachine:
     def __init__(self, state: Path) -> None:
         self._state = state
         self.windows = SimulatedWindows(state)
+        runs = LocalRuns(state.with_name(RUNS_NAME), self._spawn, _find_process)
+        self.start, self.find, self.forget = runs.start, runs.find, runs.forget
 
-    def look(self) -> Look:
+    def look(self, probes: Sequence[Probe] = ()) -> Look:
         """Look at the simulated machine."""
         state = self.windows.state()
-        return Look(state.products, state.reboot_pending, state.booted_at, SYSTEM)
+        return Look(
+            state.products,
+            state.reboot_pending,
+            state.booted_at,
+            SYSTEM,
+            state.patches,
+            self.windows.answer(probes),
+            state.pending_renames,
+            state.free_bytes,
+        )
 
-    def start(self, run: Run) -> RunningInstaller:
+    def _spawn(self, folder: Path, _call: Call) -> Process:
         """Start the simulated installer in a process of its own, which outlives this one."""
-        action = json.dumps(encode(run.action))
-        file = str(run.file) if run.file is not None else ""
-        try:
-            child = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, str(self._state), str(run.folder), action, file],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise MachineError(
-                f"the installer's process cannot be started: {error}", where=sys.executable
-            ) from error
+        child = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, str(self._state), str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         return _Child(child)
 
-    def find(self, claim: str) -> RunningInstaller | None:
-        """Return the process that claimed a run as ``claim``, or ``None`` where it no longer runs."""
-        pid, _, alive = claim.partition(" ")
-        if not pid.isdigit() or not alive:
-            return None
-        found = _Found(int(pid), Path(alive))
-        return None if found.wait(0) else found
+
+def _find_process(claim: str) -> Process | None:
+    pid, _, alive = claim.partition(" ")
+    if not pid.isdigit() or not alive:
+        return None
+    found = _Found(int(pid), Path(alive))
+    return None if found.wait(0) else found
 
 
 class _Child:

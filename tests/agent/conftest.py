@@ -49,8 +49,8 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> SimulatedMachine:
-    return SimulatedMachine(tmp_path / "machine.json")
+def machine(data: Path) -> SimulatedMachine:
+    return SimulatedMachine(data / "machine.json")
 
 
 @pytest.fixture

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
-from reconciler.agent.artifacts import ArtifactCache, ArtifactRefused, ArtifactUnavailable
+from reconciler.agent.artifacts import ArtifactCache
+from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable
 from reconciler.agent.transport import Server
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.protocol import hash_key
-from reconciler.kernel.releases import Artifact
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -23,61 +25,54 @@ def artifact(server):
 
 
 @pytest.fixture
-def talk(server):
-    client = Server(server.url, None, "HOST7", "key")
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return ArtifactCache(tmp_path / "artifacts")
+def cache(server, tmp_path):
+    return ArtifactCache(tmp_path / "artifacts", lambda: Server(server.url, None, "HOST7", "key"))
 
 
 def ranges(server):
     return [wanted for _, _, wanted in server.requests]
 
 
-def test_it_is_kept_under_the_name_its_vendor_gave_it_and_fetched_once(server, artifact, talk, cache):
-    first = cache.fetch(artifact, talk)
+def test_it_is_kept_under_the_name_its_vendor_gave_it_and_fetched_once(server, artifact, cache):
+    first = Path(cache.fetch(artifact))
     assert first.read_bytes() == CONTENT
     assert (first.name, first.parent.name) == ("sample 1.0.msi", artifact.sha256)
-    assert cache.fetch(artifact, talk) == first
+    assert Path(cache.fetch(artifact)) == first
     assert ranges(server) == [None]
 
 
-def test_a_download_that_was_cut_goes_on_where_it_ended(server, artifact, talk, cache):
+def test_a_download_that_was_cut_goes_on_where_it_ended(server, artifact, cache):
     server.cut_artifacts_after = [300_000, 200_000]
-    assert cache.fetch(artifact, talk).read_bytes() == CONTENT
+    assert Path(cache.fetch(artifact)).read_bytes() == CONTENT
     assert ranges(server) == [None, "bytes=300000-", "bytes=500000-"]
 
 
-def test_a_download_goes_on_after_a_restart_of_the_agent(server, artifact, talk, cache):
+def test_a_download_goes_on_after_a_restart_of_the_agent(server, artifact, cache):
     server.cut_artifacts_after = [300_000, 1, 1]
     with pytest.raises(ArtifactUnavailable):
-        cache.fetch(artifact, talk)
-    assert cache.fetch(artifact, talk).read_bytes() == CONTENT
+        cache.fetch(artifact)
+    assert Path(cache.fetch(artifact)).read_bytes() == CONTENT
     assert ranges(server)[-1] == "bytes=300002-"
 
 
-def test_a_torn_part_is_fetched_anew_rather_than_blamed_on_the_server(server, artifact, talk, cache, tmp_path):
+def test_a_torn_part_is_fetched_anew_rather_than_blamed_on_the_server(server, artifact, cache, tmp_path):
     (tmp_path / "artifacts").mkdir()
     (tmp_path / "artifacts" / f"{artifact.sha256}.part").write_bytes(bytes(400_000))
-    assert cache.fetch(artifact, talk).read_bytes() == CONTENT
+    assert Path(cache.fetch(artifact)).read_bytes() == CONTENT
     assert ranges(server) == ["bytes=400000-", None]
 
 
-def test_a_kept_file_that_was_damaged_is_fetched_anew(server, artifact, talk, cache):
-    cache.fetch(artifact, talk).write_bytes(b"damaged")
-    assert cache.fetch(artifact, talk).read_bytes() == CONTENT
+def test_a_kept_file_that_was_damaged_is_fetched_anew(server, artifact, cache):
+    Path(cache.fetch(artifact)).write_bytes(b"damaged")
+    assert Path(cache.fetch(artifact)).read_bytes() == CONTENT
     assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1] + b"x", CONTENT + b"more", CONTENT[:-1], b""])
-def test_a_wrong_file_is_refused_and_deleted(server, artifact, talk, cache, tmp_path, content):
+def test_a_wrong_file_is_refused_and_deleted(server, artifact, cache, tmp_path, content):
     server.artifacts[artifact.sha256] = content
     with pytest.raises(ArtifactRefused, match="nothing was run"):
-        cache.fetch(artifact, talk)
+        cache.fetch(artifact)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
@@ -86,19 +81,19 @@ def test_a_wrong_file_is_refused_and_deleted(server, artifact, talk, cache, tmp_
     ["../evil.msi", "..\\evil.msi", "C:evil.msi", "C:\\evil.msi", "/evil", "a/b", "..", ".", "", "nul", "COM1.msi",
      "a\x00b", 'a"b', "a.", "a ", "x" * 200, "a|b", "a\nb"],
 )  # fmt: skip
-def test_a_name_that_is_no_plain_file_name_is_refused(artifact, server, talk, cache, tmp_path, name):
+def test_a_name_that_is_no_plain_file_name_is_refused(artifact, server, cache, tmp_path, name):
     with pytest.raises(ArtifactRefused):
-        cache.fetch(Artifact(artifact.sha256, artifact.size, name), talk)
+        cache.fetch(Artifact(artifact.sha256, artifact.size, name))
     assert server.requests == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_hash_that_is_none_is_refused(server, talk, cache):
+def test_a_hash_that_is_none_is_refused(server, cache):
     with pytest.raises(ArtifactRefused):
-        cache.fetch(Artifact("../../evil", 1, "a.msi"), talk)
+        cache.fetch(Artifact("../../evil", 1, "a.msi"))
 
 
-def test_an_unknown_file_is_unavailable(server, artifact, talk, cache):
+def test_an_unknown_file_is_unavailable(server, artifact, cache):
     server.artifacts.clear()
     with pytest.raises(ArtifactUnavailable, match="404"):
-        cache.fetch(artifact, talk)
+        cache.fetch(artifact)

@@ -12,14 +12,14 @@ from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.journal import Journal
 from reconciler.agent.settings import SETTINGS_NAME, Settings
 from reconciler.agent.state import AgentState
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.attempts import Attempt, Outcome
-from reconciler.kernel.convergence import needed_step
+from reconciler.kernel.kinds.msi import needed_step
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.protocol import assignment_digest, hash_key, report_digest
-from reconciler.kernel.releases import Artifact
 from reconciler.kernel.steps import StepKind, Verb
 from reconciler.testing.sample_packages import STRANGER, guid, installed
-from reconciler.testing.simulated_windows import Fault
+from reconciler.testing.simulated_state import Fault
 
 
 def ended(count):

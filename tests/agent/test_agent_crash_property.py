@@ -53,28 +53,23 @@ class InlineMachine(SimulatedMachine):
 
     def __init__(self, state, crashes):
         super().__init__(state)
+        self._folder = state.with_name("runs")
         self._crashes = crashes
+        self.start = self.start_inline
         self.runs = []
 
-    def start(self, run):
+    def start_inline(self, run):
         self._crashes.here()  # before the child exists
-        folder = str(run.folder)
-        assert claim_run(folder, "gone"), "a run must be claimed by one only"
-        self.runs.append((run.folder.name, run.action.verb, run.action.product_code))
+        folder = self._folder / run.name
+        folder.mkdir(parents=True)
+        assert claim_run(str(folder), "gone"), "a run must be claimed by one only"
+        self.runs.append((run.name, run.call.kind, run.call.subject))
         self._crashes.here()  # the child has claimed and dies with the agent, as in a power cut
-        code, message = self.windows.run_installer(run.action, run.file)
+        code, message = self.windows.run(run.call)
         self._crashes.here()  # the work is done, its result not written
-        write_result(folder, code, message)
+        write_result(str(folder), code, message)
         self._crashes.here()  # all is done, the agent does not know
-        return _Ended()
-
-    def find(self, claim):
-        return None
-
-
-class _Ended:
-    def wait(self, seconds):
-        return True
+        return self.find(run.name)
 
 
 class CrashingJournal(Journal):
@@ -88,16 +83,11 @@ class CrashingJournal(Journal):
         self._crashes.here()
 
 
-class NoServer:
-    def close(self):
-        pass
-
-
 class Files(ArtifactCache):
     """All files are there."""
 
     def __init__(self, folder, catalog):
-        super().__init__(folder)
+        super().__init__(folder, None)
         for release in catalog.releases:
             path = folder / release.artifact.sha256 / release.artifact.file_name
             path.parent.mkdir(parents=True)
@@ -114,17 +104,18 @@ class Host:
     def live(self, assignment):
         """One life of the agent, until it has nothing to do or dies. Time passes as fast as waiting takes."""
         journal = CrashingJournal(self.folder / "journal.jsonl", self.crashes)
-        installer = Installer(self.machine, journal, self.folder, threading.Event(), lambda _: None)
-        stepper = Stepper(self.machine, journal, self.files, installer, NoServer)
+        installer = Installer(self.machine, journal, self.folder / "logs", threading.Event(), lambda *_: None)
+        stepper = Stepper(self.machine, self.files, journal, installer)
         self._keep(recover(journal, self.machine, installer, stepper))
         for _ in range(MOST_STEPS):
             now = max((t.last_ended_at for t in journal.tallies), default=0.0) + 1e6
-            observed = Observation(self.machine.look().products, tallies=journal.tallies)
+            look = self.machine.look()
+            observed = Observation(look.products, tallies=journal.tallies)
             decision = converge(assignment, observed, now)
             if decision.step is None:
                 return decision
             goal = assignment.goals[0].fingerprint
-            self._keep(stepper.carry_out(decision.step, goal, assignment.revision))
+            self._keep(stepper.carry_out(decision.step, goal, assignment.revision, look))
         raise AssertionError("the agent did not come to an end")
 
     def _keep(self, attempt):

@@ -12,15 +12,19 @@ import pytest
 
 from reconciler.agent.installer import Installer
 from reconciler.agent.journal import Journal
+from reconciler.agent.run_folder import CALL_NAME
 from reconciler.agent.settings import SETTINGS_NAME
 from reconciler.kernel.attempts import ActionResult, Attempt, Outcome
-from reconciler.kernel.convergence import needed_step
+from reconciler.kernel.calls import call_of
+from reconciler.kernel.kinds.msi import needed_step
 from reconciler.kernel.steps import StepKind, Verb
 from reconciler.kernel.wire import encode
 from reconciler.testing import simulated_installer
 from reconciler.testing.sample_packages import installed
 from reconciler.testing.simulated_host import state_file
-from reconciler.testing.simulated_windows import Fault, SimulatedWindows
+from reconciler.testing.simulated_machine import SimulatedMachine
+from reconciler.testing.simulated_state import Fault
+from reconciler.testing.simulated_windows import SimulatedWindows
 
 
 def ended(count):
@@ -101,21 +105,25 @@ def test_an_agent_that_is_told_to_end_ends_while_the_installer_goes_on(server, d
 
 
 @pytest.mark.parametrize("late", ["while the attempt is ended", "long after"])
-def test_a_run_that_had_not_begun_never_begins_after_the_restart(machine, data, tmp_path, catalog, late):
+def test_a_run_that_had_not_begun_never_begins_after_the_restart(data, tmp_path, catalog, late):
     """The child process was started, the agent died, and the child is slower than the restarted agent."""
     release = catalog.release("1.0.0", 1)
     action = needed_step(catalog.goal(release), ()).actions[0]
     folder = _leave_open(data, catalog, release)
+    machine = SimulatedMachine(data / "machine.json")
     journal = Journal(data / "journal.jsonl")
-    installer = Installer(machine, journal, data, threading.Event(), lambda asked_for: None)
+    installer = Installer(machine, journal, data / "logs", threading.Event(), lambda package, words: None)
     left = journal.open_attempt
     installer.resume(left)
     assert left.results == []
     if late == "long after":
-        installer.clear()
+        installer.forget(left.attempt.id)
     file = tmp_path / release.artifact.file_name
     file.write_bytes(catalog.artifacts[release.artifact.sha256])
-    simulated_installer.main([str(tmp_path / "machine.json"), str(folder), json.dumps(encode(action)), str(file)])
+    if folder.exists():
+        call = call_of(action, {release.artifact.sha256: str(file)})
+        (folder / CALL_NAME).write_text(json.dumps(encode(call)))
+    simulated_installer.main([str(data / "machine.json"), str(folder)])
     assert machine.windows.state().products == (), "the late child must not install anything"
 
 

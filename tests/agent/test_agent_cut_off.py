@@ -27,6 +27,7 @@ def test_drift_is_mended_while_the_server_is_away_and_told_when_it_is_back(serve
     server.assign(catalog.assignment(release))
     start()
     server.wait_for(ended(1))
+    server.wait_for(lambda s: s.check_ins[-1].report == s.reports[-1].digest)  # the agent knows that it was heard
     server.close()
     machine.windows.remove(release.product_code)
     _wait_until(lambda: machine.windows.state().products == (installed(release),))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from reconciler.kernel.attempts import Outcome
+from reconciler.kernel.calls import CallKind
 from reconciler.kernel.steps import Verb
 from reconciler.testing.sample_packages import installed
-from reconciler.testing.simulated_windows import Fault
+from reconciler.testing.simulated_state import Fault
 
 
 def ended(count):
@@ -57,7 +58,7 @@ def test_the_log_waits_while_its_attempt_goes_on(server, machine, catalog, start
     old, new = catalog.release("1.0.0", 1), catalog.release("2.0.0", 2)
     machine.windows.put(installed(new))
     machine.windows.add_fault(Fault(old.product_code, exit_code=1603, message="no"))
-    machine.windows.add_fault(Fault(new.product_code, verb=Verb.INSTALL, seconds=0.8))
+    machine.windows.add_fault(Fault(new.product_code, kind=CallKind.INSTALL, seconds=0.8))
     server.assign(catalog.assignment(old))
     start()
     server.wait_for(lambda s: s.logs)
@@ -151,7 +152,7 @@ def test_a_failed_rollback_puts_the_newer_release_back(server, machine, catalog,
 def test_a_rollback_whose_removal_fails_takes_nothing_away(server, machine, catalog, start):
     old, new = catalog.release("1.0.0", 1), catalog.release("2.0.0", 2)
     machine.windows.put(installed(new))
-    machine.windows.add_fault(Fault(new.product_code, verb=Verb.REMOVE, exit_code=1603))
+    machine.windows.add_fault(Fault(new.product_code, kind=CallKind.REMOVE, exit_code=1603))
     server.assign(catalog.assignment(old))
     start()
     server.wait_for(ended(1))
@@ -163,7 +164,7 @@ def test_a_rollback_whose_removal_fails_takes_nothing_away(server, machine, cata
 def test_a_rollback_whose_removal_only_claims_success_goes_no_further(server, machine, catalog, start):
     old, new = catalog.release("1.0.0", 1), catalog.release("2.0.0", 2)
     machine.windows.put(installed(new))
-    machine.windows.add_fault(Fault(new.product_code, verb=Verb.REMOVE, without_effect=True))
+    machine.windows.add_fault(Fault(new.product_code, kind=CallKind.REMOVE, without_effect=True))
     server.assign(catalog.assignment(old))
     start()
     server.wait_for(ended(1))
@@ -176,7 +177,7 @@ def test_what_could_not_be_put_back_is_told(server, machine, catalog, start):
     old, new = catalog.release("1.0.0", 1), catalog.release("2.0.0", 2)
     machine.windows.put(installed(new))
     machine.windows.add_fault(Fault(old.product_code, exit_code=1603, message="old no"))
-    machine.windows.add_fault(Fault(new.product_code, verb=Verb.INSTALL, exit_code=1603, message="new no"))
+    machine.windows.add_fault(Fault(new.product_code, kind=CallKind.INSTALL, exit_code=1603, message="new no"))
     server.assign(catalog.assignment(old))
     start()
     server.wait_for(ended(1))

@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.artifacts import fetching
 from reconciler.artifacts.fetching import CannotFetch, fetch
-from reconciler.kernel.releases import Artifact
+from reconciler.kernel.artifact import Artifact
 
 CONTENT = b"an installer, says its vendor\n" * 1000
 ARTIFACT = Artifact(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "setup.msi")

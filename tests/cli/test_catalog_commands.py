@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from reconciler.cli.publish import show_arrivals
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.status import Health, Reason
 from reconciler.operations.arrival import Arrival, ArrivalState, HostArrival
 from reconciler.operations.publish import Published
@@ -91,7 +92,7 @@ def test_adopt_before_anything_is_in_force_says_what_to_do(fleet: Path) -> None:
 
 def test_waiting_is_a_bar_on_a_terminal_and_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     artifact = Artifact("a" * 64, 1, "app.msi")
-    published = Published("app", "dev", Release("2.0.0", "{A}", "{B}", artifact), "main", "c" * 40, (), ())
+    published = Published("app", "dev", MsiRelease("2.0.0", "{A}", "{B}", artifact), "main", "c" * 40, (), ())
     late = HostArrival("DEV-02", Health.MISSING, Reason.STEP_DUE, "")
     looks = [
         Arrival(ArrivalState.NOT_IN_FORCE, 0, 0, (), "commit cccccccccc is not in force yet"),

@@ -6,11 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from reconciler.agent.run_folder import read_claim
 from reconciler.testing.machine_contract import ContractPackages, MachineContract
 from reconciler.testing.sample_packages import STRANGER, UPGRADE_CODE, Catalog
 from reconciler.testing.simulated_machine import SimulatedMachine
-from reconciler.testing.simulated_windows import Fault
+from reconciler.testing.simulated_state import Fault
 
 
 class TestSimulatedMachine(MachineContract):
@@ -34,13 +33,13 @@ class TestSimulatedMachine(MachineContract):
         for release in catalog.releases:
             path = self._root / release.artifact.file_name
             path.write_bytes(catalog.artifacts[release.artifact.sha256])
-            self.packages.files[release.artifact.sha256] = path
+            self.packages.files[release.artifact.sha256] = str(path)
         simulated.windows.add_fault(Fault(self.packages.slow.product_code, seconds=1.5))
         super().setUp()
 
     def wait_until_slow_runs(self) -> None:
         deadline = time.monotonic() + 20
-        while read_claim(str(self._folder / str(self._runs))) is None:
+        while not list(self._root.glob("runs/*/claim")):
             assert time.monotonic() < deadline
             time.sleep(0.01)  # a file of another process: nothing to await
 

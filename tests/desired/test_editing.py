@@ -10,7 +10,8 @@ import pytest
 from reconciler.desired.editing import EditError, add_release, new_package, remove_version, set_version
 from reconciler.desired.model import ABSENT, Wanted
 from reconciler.desired.yaml_reader import read_yaml
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
 
 ENVIRONMENT = """\
 # yaml-language-server: $schema=../../schemas/environment.schema.json
@@ -48,7 +49,7 @@ releases:
       SERVER: "one two"
 """
 
-RELEASE = Release(
+RELEASE = MsiRelease(
     version="2.0.0",
     product_code="{AAAAAAAA-0000-0000-0000-000000000002}",
     package_code="{BBBBBBBB-0000-0000-0000-000000000002}",

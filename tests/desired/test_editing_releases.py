@@ -15,11 +15,12 @@ from reconciler.desired.editing import add_release, new_package, remove_version,
 from reconciler.desired.loading import load_folder
 from reconciler.desired.model import ABSENT, Architecture, Package, ReleaseDetails
 from reconciler.desired.yaml_reader import read_yaml
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
 
 CORPUS = Path(__file__).parent / "corpus"
 UPGRADE_CODE = "{11111111-1111-1111-1111-111111111111}"
-FULL = Release(
+FULL = MsiRelease(
     "2.0.0",
     "{AAAAAAAA-0000-0000-0000-000000000002}",
     "{BBBBBBBB-0000-0000-0000-000000000002}",
@@ -70,7 +71,9 @@ def test_everything_that_can_be_said_is_written_and_read_back() -> None:
 
 
 def test_a_release_without_details_has_no_needless_keys() -> None:
-    text = new_package(UPGRADE_CODE, Release("1.0.0", UPGRADE_CODE, UPGRADE_CODE, Artifact("a" * 64, 1, "a.msi")))
+    text = new_package(
+        UPGRADE_CODE, MsiRelease("1.0.0", UPGRADE_CODE, UPGRADE_CODE, Artifact("a" * 64, 1, "a.msi"))
+    )
     data, _ = read_yaml(text.encode())
     assert list(data) == ["upgradeCode", "releases"]
     assert list(data["releases"][0]) == ["version", "productCode", "packageCode", "artifact"]

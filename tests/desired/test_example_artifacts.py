@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.desired.loading import load_folder
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
 from reconciler.lab.packages import build_examples
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def test_the_catalog_is_what_the_builder_builds(tmp_path: Path) -> None:
     for package in build_examples(tmp_path):
         data, source = package.path.read_bytes(), package.source
         assert state.packages[source.package].upgrade_code == source.upgrade_code
-        built[source.package, source.version] = Release(
+        built[source.package, source.version] = MsiRelease(
             version=source.version,
             product_code=source.product_code,
             package_code=source.package_code,

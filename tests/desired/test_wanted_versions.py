@@ -23,13 +23,16 @@ from reconciler.desired.model import (
     ReleaseDetails,
     Wanted,
 )
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Hold
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 
 CORPUS = Path(__file__).parent / "corpus"
 EVER = float("inf")
 VERSIONS = [f"1.{number}.0" for number in range(8)]
-RELEASES = tuple(Release(version, "p" + version, "k" + version, Artifact("0", 1, "x.msi")) for version in VERSIONS)
+RELEASES = tuple(
+    MsiRelease(version, "p" + version, "k" + version, Artifact("0", 1, "x.msi")) for version in VERSIONS
+)
 PACKAGES = {name: Package(name, "u", RELEASES) for name in "abc"}
 
 

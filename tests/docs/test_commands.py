@@ -118,6 +118,14 @@ def test_commands_named_in_the_text_exist(page: Path) -> None:
                 assert word in (*options_of(command), *SHARED), f"`reconciler {words}`: no option {word}"
 
 
+def test_commands_that_the_readme_misses_are_missing() -> None:
+    missing = re.search(r"- \*\*Commands:\*\* ([^.]+)\.", PAGES[0].read_text("utf-8"))
+    assert missing is not None
+    names = re.findall(r"`(\w+)`", missing[1])
+    assert len(names) > 3
+    assert PROGRAM.commands.keys().isdisjoint(names)
+
+
 def test_the_examples_of_the_readme_are_found() -> None:
     text = "".join(text for language, text in Page(PAGES[0].read_text("utf-8")).blocks() if language == "sh")
     found = list(typed_in(text))

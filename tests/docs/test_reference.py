@@ -16,13 +16,17 @@ from reconciler.desired.findings import Rule
 from reconciler.desired.layout import FileKind
 from reconciler.desired.manifests import schema_of
 from reconciler.kernel import protocol
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal, Hold
 from reconciler.kernel.attempts import CHARGED, ActionResult, Attempt, Outcome
 from reconciler.kernel.exit_codes import ExitClass, classify
 from reconciler.kernel.observation import InstalledProduct, Observation
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.status import Health, Reason, Sync
 from reconciler.kernel.steps import StepKind, Verb
+from reconciler.planning.changes import ChangeKind, WishChange
+from reconciler.planning.comparison import Comparison
+from reconciler.planning.report import as_text
 from reconciler.settings import Settings
 from reconciler.store.revisions import Verdict
 from tests.docs.conftest import Page
@@ -153,7 +157,7 @@ def test_every_field_of_a_message_has_its_row(message: Any) -> None:
         Assignment,
         Goal,
         Hold,
-        Release,
+        MsiRelease,
         Artifact,
         Observation,
         InstalledProduct,
@@ -172,3 +176,25 @@ def test_every_kind_of_step_is_told() -> None:
     for kind in StepKind:
         assert f"`{kind.value}`" in protocol_page
         assert f"`{kind.value}`" in decisions
+
+
+def word_of(kind: ChangeKind) -> str:
+    """Return what the plan calls a change."""
+    change = WishChange("prod", "agent", kind, "1.0.0", "2.0.0", ("PROD-01",))
+    (line,) = [
+        line for line in as_text(Comparison(None, "1" * 40, (change,), None)).splitlines() if "agent" in line
+    ]
+    return re.split(r"  +", line)[2].partition(":")[0]
+
+
+def test_every_change_has_its_row_and_is_explained_to_reviewers() -> None:
+    rows = [row for row in Page.of("reference/commands.md").section("reconciler plan").rows() if len(row) == 3]
+    told = {
+        kind: word
+        for words, kinds, _ in rows
+        for word, kind in zip(words.split(", "), re.findall(r"`(\w+)`", kinds), strict=False)
+    }
+    words = {kind.value: word_of(kind) for kind in ChangeKind}
+    assert words.items() <= told.items()
+    explained = Page.of("how-to/review-a-change.md").section('3. Read "What is wanted"').entries()
+    assert sorted(explained) == sorted(words.values())

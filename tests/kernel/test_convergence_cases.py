@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal, Hold
 from reconciler.kernel.convergence import converge
 from reconciler.kernel.observation import Observation
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.wire import decode
 
 CASES = sorted((Path(__file__).parent / "convergence").glob("*.json"))
@@ -23,8 +24,8 @@ def guid(short: str) -> str:
     return "{00000000-0000-0000-0000-" + short.rjust(12, "0").upper() + "}"
 
 
-def release(spec: dict[str, str]) -> Release:
-    return Release(
+def release(spec: dict[str, str]) -> MsiRelease:
+    return MsiRelease(
         version=spec["version"],
         product_code=guid(spec["product"]),
         package_code=guid(spec["package"]),

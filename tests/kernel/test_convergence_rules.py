@@ -7,21 +7,24 @@ from dataclasses import replace
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal
 from reconciler.kernel.attempts import CHARGED, MOST_FAILURES, Attempt, Outcome, Tally, count, next_try_at
 from reconciler.kernel.convergence import converge
 from reconciler.kernel.observation import Context, InstalledProduct, Observation, ProductState
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.steps import Step, StepKind, Verb
 
 NOW = 1_000_000.0
 VERSIONS = ("1.0.0", "1.0.0.5", "1.1.0", "2.0.0", "2.0.1", "3.0.0")
 
 
-def release(package: str, version: str) -> Release:
+def release(package: str, version: str) -> MsiRelease:
     """Make a release; 2.0.1 is a minor update of 2.0.0, so they share a product code."""
     product = f"{package}-product-{version if version != '2.0.1' else '2.0.0'}"
-    return Release(version, product, f"{package}-package-{version}", Artifact(version * 9, 10, f"{package}.msi"))
+    return MsiRelease(
+        version, product, f"{package}-package-{version}", Artifact(version * 9, 10, f"{package}.msi")
+    )
 
 
 @st.composite

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.calls import InvalidProperty, call_of, check_property, command_line
 from reconciler.kernel.exit_codes import ExitClass, classify, normalise_exit_code
-from reconciler.kernel.installer_command import InvalidProperty, check_property, command_line, property_string
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.steps import Action, Verb
 
 CODE = "{12345678-9ABC-DEF0-1234-56789ABCDEF0}"
 
 
-def action(verb: Verb, **properties: str) -> Action:
-    release = Release("1.0.0", CODE, CODE, Artifact("0" * 64, 1, "a.msi"), tuple(properties.items()))
+PATHS = {"0" * 64: "C:\\a.msi", "1" * 64: "C:\\a b\\one.mst", "2" * 64: "C:\\two.mst"}
+TRANSFORMS = (Artifact("1" * 64, 1, "one.mst"), Artifact("2" * 64, 1, "two.mst"))
+
+
+def action(verb: Verb, transforms: tuple[Artifact, ...] = (), **properties: str) -> Action:
+    artifact = Artifact("0" * 64, 1, "a.msi")
+    release = MsiRelease("1.0.0", CODE, CODE, artifact, tuple(properties.items()), transforms)
     return Action(verb, CODE, "1.0.0", release)
 
 
@@ -37,7 +43,7 @@ def action(verb: Verb, **properties: str) -> Action:
     ],
 )
 def test_exit_codes(verb: Verb, code: int, expected: ExitClass) -> None:
-    assert classify(verb, code) is expected
+    assert classify(action(verb), code) is expected
 
 
 def test_exit_codes_are_told_signed() -> None:
@@ -46,33 +52,36 @@ def test_exit_codes_are_told_signed() -> None:
 
 
 def test_install_command() -> None:
-    line = command_line(
-        action(Verb.INSTALL, SITE="Helsinki 1", NOTE='say "hi"', EMPTY=""), "C:\\a.msi", "C:\\l.log"
-    )
-    assert line == (
+    call = call_of(action(Verb.INSTALL, SITE="Helsinki 1", NOTE='say "hi"', EMPTY=""), PATHS)
+    assert command_line(call, "C:\\l.log") == (
         'msiexec.exe /i "C:\\a.msi" /qn /norestart /L*V "C:\\l.log" ALLUSERS=1 REBOOT=ReallySuppress '
         'SITE="Helsinki 1" NOTE="say ""hi""" EMPTY=""'
     )
 
 
+def test_secrets_are_given_to_the_installer_and_left_out_of_the_command_on_record() -> None:
+    call = call_of(action(Verb.INSTALL, DB_PASSWORD='open "sesame"', SITE="x"), PATHS)
+    assert 'DB_PASSWORD="open ""sesame"""' in call.properties
+    told = command_line(call)
+    assert "sesame" not in told
+    assert told.endswith("DB_PASSWORD=******** SITE=x")
+
+
 def test_transforms_are_given_by_their_full_paths_and_only_at_a_first_install() -> None:
-    paths = ("C:\\a b\\one.mst", "C:\\two.mst")
-    assert 'TRANSFORMS="C:\\a b\\one.mst;C:\\two.mst" TRANSFORMSSECURE=1' in property_string(
-        action(Verb.INSTALL), paths
-    )
-    assert "TRANSFORMS" not in property_string(action(Verb.REINSTALL), paths)
-    assert "TRANSFORMS" not in property_string(action(Verb.REMOVE), paths)
+    given = 'TRANSFORMS="C:\\a b\\one.mst;C:\\two.mst" TRANSFORMSSECURE=1'
+    assert given in call_of(action(Verb.INSTALL, TRANSFORMS), PATHS).properties
+    assert "TRANSFORMS" not in call_of(action(Verb.REINSTALL, TRANSFORMS), PATHS).properties
+    assert "TRANSFORMS" not in call_of(action(Verb.REMOVE, TRANSFORMS), PATHS).properties
 
 
 def test_minor_update_reinstalls_all_from_the_new_file() -> None:
-    assert "REINSTALL=ALL REINSTALLMODE=vomus" in property_string(action(Verb.REINSTALL))
+    assert "REINSTALL=ALL REINSTALLMODE=vomus" in call_of(action(Verb.REINSTALL), PATHS).properties
 
 
 def test_removal_goes_by_product_code_and_takes_no_free_properties() -> None:
-    line = command_line(action(Verb.REMOVE, SITE="x"), "C:\\a.msi", "C:\\l.log")
-    assert line.startswith(f"msiexec.exe /x {CODE} ")
-    assert "SITE" not in line
-    assert property_string(action(Verb.REMOVE)) == "REMOVE=ALL REBOOT=ReallySuppress"
+    call = call_of(action(Verb.REMOVE, SITE="x"), {})
+    assert command_line(call, "C:\\l.log").startswith(f"msiexec.exe /x {CODE} ")
+    assert (call.subject, call.properties) == (CODE, "REMOVE=ALL REBOOT=ReallySuppress")
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
 from reconciler.planning.changes import ChangeKind, HostWishes, Wishes, compare
 
 
-def release(version: str, package_code: str = "") -> Release:
-    return Release(version, "product", package_code or f"package-{version}", Artifact("0" * 64, 1, "a.msi"))
+def release(version: str, package_code: str = "") -> MsiRelease:
+    return MsiRelease(version, "product", package_code or f"package-{version}", Artifact("0" * 64, 1, "a.msi"))
 
 
 def changes(

@@ -7,10 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal
 from reconciler.kernel.convergence import converge
 from reconciler.kernel.observation import InstalledProduct, Observation
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.status import Reason
 from reconciler.kernel.steps import StepKind
 from reconciler.planning.hosts import KnownHost
@@ -19,9 +20,9 @@ from reconciler.planning.plan import group, plan
 NOW = 1_000_000.0
 
 
-def release(version: str) -> Release:
+def release(version: str) -> MsiRelease:
     major = int(version.split(".", maxsplit=1)[0])
-    return Release(
+    return MsiRelease(
         version, f"product-{major}", f"package-{version}", Artifact(f"{major:064}", 1000 * major, "a.msi")
     )
 

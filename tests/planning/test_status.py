@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal
 from reconciler.kernel.attempts import Outcome, Tally
 from reconciler.kernel.observation import InstalledProduct, Observation
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.status import Health, Reason, Sync
 from reconciler.planning.hosts import KnownHost
 from reconciler.planning.status import host_status
 
 NOW = 1_000_000.0
 SILENT_AFTER = 300.0
-RELEASE = Release("2.0.0", "product", "package", Artifact("0" * 64, 1, "a.msi"))
+RELEASE = MsiRelease("2.0.0", "product", "package", Artifact("0" * 64, 1, "a.msi"))
 GOAL = Goal("app", "upgrade", RELEASE, fingerprint="goal")
 PRESENT = InstalledProduct("product", "2.0.0", "App", "package", "upgrade")
 GOOD = KnownHost(

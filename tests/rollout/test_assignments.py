@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.desired.model import ABSENT, DesiredState, Environment, Host, Package
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Hold
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.rollout.assignments import Assigned, Assigner
 
 
-def release(version: str) -> Release:
-    return Release(version, f"product-{version}", f"package-{version}", Artifact(version * 8, 1, "a.msi"))
+def release(version: str) -> MsiRelease:
+    return MsiRelease(version, f"product-{version}", f"package-{version}", Artifact(version * 8, 1, "a.msi"))
 
 
 APP = Package("app", "upgrade", (release("1.0.0"), release("2.0.0")))

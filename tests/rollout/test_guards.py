@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal
 from reconciler.kernel.observation import InstalledProduct, Observation
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.rollout.guards import NOT_REPORTED, GuardedHost, held_removals, hold_back
 
-RELEASE = Release("1.0.0", "product", "package", Artifact("0" * 64, 1, "a.msi"))
+RELEASE = MsiRelease("1.0.0", "product", "package", Artifact("0" * 64, 1, "a.msi"))
 REMOVAL = Goal("tool", "upgrade", None, (RELEASE,))
 HAS_IT = Observation((InstalledProduct("product", "1.0.0", "Tool", "package", "upgrade"),))
 HAS_NOT = Observation()

@@ -32,9 +32,9 @@ def main(arguments: list[str]) -> None:
     """Carry out the run.
 
     Args:
-        arguments: the run's folder; ``install`` or ``remove``; the MSI's path or the product code; the properties.
+        arguments: the run's folder, and of its call the kind, subject, properties and product code.
     """
-    folder, verb, subject, properties = arguments
+    folder, verb, subject, properties, _product_code = arguments
     if not claim_run(folder, own_claim()):
         return  # the agent was restarted before this process began, and has seen to it otherwise
     errors: list[str] = []

@@ -9,16 +9,18 @@ import sys
 assert sys.platform == "win32"
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import reconciler
-from reconciler.agent.machine import Look, MachineError, Run, RunningInstaller
+from reconciler.agent.local_runs import LocalRuns
+from reconciler.agent.local_runs import Process as LocalProcess
+from reconciler.agent.machine import Look
 from reconciler.agent.windows.boot import booted_at, reboot_signals, system
-from reconciler.agent.windows.installer_run import REMOVE
 from reconciler.agent.windows.processes import Process, find_process, open_process
 from reconciler.agent.windows.products import list_products
-from reconciler.kernel.installer_command import property_string
-from reconciler.kernel.steps import Verb
+from reconciler.kernel.calls import Call
+from reconciler.kernel.probes import Probe
 
 _ROOT = Path(reconciler.__file__).parent.parent
 _CHILD = (
@@ -30,30 +32,26 @@ _ACCESS_DENIED = 5
 
 
 class WindowsMachine:
-    """The machine that this runs on. Implements `reconciler.agent.machine.Machine`."""
+    """The machine that this runs on. Implements `reconciler.agent.machine.Machine`.
 
-    def __init__(self) -> None:
+    Args:
+        runs: the folder for runs.
+    """
+
+    def __init__(self, runs: Path) -> None:
         self._system = system()
+        local = LocalRuns(runs, _start_child, find_process)
+        self.start, self.find, self.forget = local.start, local.find, local.forget
 
-    def look(self) -> Look:
-        """Look at the machine: some milliseconds for a hundred products."""
+    def look(self, probes: Sequence[Probe] = ()) -> Look:
+        """Look at the machine: some milliseconds for a hundred products, and what the probes take."""
         return Look(list_products(), reboot_signals(), booted_at(), self._system)
 
-    def start(self, run: Run) -> RunningInstaller:
-        """Start the installer in a child process that is not in the agent's job, so that it outlives the agent."""
-        removal = run.action.verb is Verb.REMOVE
-        subject = run.action.product_code if removal or run.file is None else str(run.file)
-        verb = REMOVE if removal else "install"
-        arguments = [str(run.folder), verb, subject, property_string(run.action, run.transform_names)]
-        command = [sys.executable, "-I", "-S", "-c", _CHILD, *arguments]
-        try:
-            return _Child(_spawn(command))
-        except OSError as error:
-            raise MachineError(f"the installer's process cannot be started: {error}", where=command[0]) from error
 
-    def find(self, claim: str) -> RunningInstaller | None:
-        """Return the process that claimed a run as ``claim``, or ``None`` where it no longer runs."""
-        return find_process(claim)
+def _start_child(folder: Path, call: Call) -> LocalProcess:
+    """Start a child process that is not in the agent's job, so that it outlives the agent."""
+    arguments = [str(folder), call.kind, call.subject, call.properties, call.product_code]
+    return _Child(_spawn([sys.executable, "-I", "-S", "-c", _CHILD, *arguments]))
 
 
 class _Child:

@@ -8,8 +8,8 @@ from pathlib import Path
 from reconciler.artifacts.installer_files import InstallerKind, Transform, kind_of, read_patch, read_transform
 from reconciler.artifacts.msi_file import MsiIdentity, read_msi
 from reconciler.artifacts.store import ArtifactStore, describe
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.releases import Artifact
 
 
 class CannotImport(ReconcilerError):

@@ -10,7 +10,8 @@ from reconciler.artifacts.msi_file import MsiIdentity
 from reconciler.desired.editing import add_release, new_package
 from reconciler.desired.layout import NAME_HINT, NAME_PATTERN
 from reconciler.desired.model import Architecture, DesiredState, Package, ReleaseDetails
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.identity import three_fields
+from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.cataloguing.candidate import Candidate, CannotImport
 from reconciler.operations.cataloguing.notices import Built, Notice, NoticeKind, point_out
 
@@ -20,7 +21,7 @@ class Addition:
     """What became of a candidate. ``added`` is False where the catalog had the release already."""
 
     package: str
-    release: Release
+    release: MsiRelease
     added: bool
     notices: tuple[Notice, ...]
 
@@ -66,13 +67,13 @@ class CatalogEdits:
         self._refuse_foreign(identity, identity.upgrade_code, name, where)
         self._saved[identity.package_code] = identity.saved_at
         known = self._packages.get(name) or Package(name, identity.upgrade_code, ())
-        present = next((r for r in known.releases if r.package_code == identity.package_code), None)
+        present = next((r for r in known.msi_releases if r.package_code == identity.package_code), None)
         if present is not None:
             _refuse_other_file(present, candidate)
             return Addition(name, present, False, ())
         if (taken := known.release(identity.version)) is not None:
             raise CannotImport(
-                f"{name} has a release {taken.version} already, of another build ({taken.package_code})",
+                f"{name} has a release {taken.version} already, of another build",
                 where=where,
                 hint="each build that is released needs a version of its own; a fourth field tells two apart",
             )
@@ -118,18 +119,18 @@ class CatalogEdits:
             if other.upgrade_code == upgrade_code:
                 hint = f"import it with --package {other.name}"
                 raise CannotImport(f"its UpgradeCode is that of {other.name}", where=where, hint=hint)
-            for release in other.releases:
+            for release in other.msi_releases:
                 if identity.product_code == release.product_code or identity.package_code == release.package_code:
                     hint = "two products cannot share one: ask their vendor for a package with codes of its own"
                     what = f"it shares a code with {other.name} {release.version}"
                     raise CannotImport(what, where=where, hint=hint)
 
-    def _built(self, release: Release) -> float | None:
+    def _built(self, release: MsiRelease) -> float | None:
         if release.package_code not in self._saved:
             self._saved[release.package_code] = self._saved_at(release)
         return self._saved[release.package_code]
 
-    def _write(self, candidate: Candidate, known: Package, release: Release) -> None:
+    def _write(self, candidate: Candidate, known: Package, release: MsiRelease) -> None:
         architecture = Architecture(candidate.identity.architecture)
         details = ReleaseDetails(architecture, issue=candidate.issue, notes=candidate.notes)
         name = known.name
@@ -141,9 +142,9 @@ class CatalogEdits:
         self._packages[name] = replace(known, releases=(*known.releases, release))
 
 
-def _release(candidate: Candidate, before: Release | None) -> Release:
+def _release(candidate: Candidate, before: MsiRelease | None) -> MsiRelease:
     identity = candidate.identity
-    return Release(
+    return MsiRelease(
         identity.version,
         identity.product_code,
         identity.package_code,
@@ -153,16 +154,15 @@ def _release(candidate: Candidate, before: Release | None) -> Release:
     )
 
 
-def _preceding(known: Package, version: str) -> Release | None:
+def _preceding(known: Package, version: str) -> MsiRelease | None:
     """Return the release before ``version``, or the lowest where there is none before it."""
-    new = Release(version, "", "", Artifact("", 0, "")).three_fields
-    lower = [release for release in known.releases if release.three_fields <= new]
+    lower = [release for release in known.msi_releases if release.three_fields <= three_fields(version)]
     if lower:
         return max(lower, key=lambda release: release.three_fields)
-    return min(known.releases, key=lambda release: release.three_fields, default=None)
+    return min(known.msi_releases, key=lambda release: release.three_fields, default=None)
 
 
-def _refuse_other_file(present: Release, candidate: Candidate) -> None:
+def _refuse_other_file(present: MsiRelease, candidate: Candidate) -> None:
     """Two files with one PackageCode are refused: Windows would run the one it has cached.
 
     Source: learn.microsoft.com/windows/win32/msi/package-codes

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.desired.model import Package
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.cataloguing.candidate import Candidate
 
-Built = Callable[[Release], float | None]
+Built = Callable[[MsiRelease], float | None]
 """Gives when a release's MSI was built, in seconds since the epoch, where that is known."""
 
 
@@ -36,7 +36,7 @@ class Notice:
 
 
 def point_out(
-    candidate: Candidate, release: Release, known: Package, before: Release | None, built: Built
+    candidate: Candidate, release: MsiRelease, known: Package, before: MsiRelease | None, built: Built
 ) -> Iterator[Notice]:
     """Yield what is likely a mistake in how a release was built, or easily overlooked.
 
@@ -48,7 +48,7 @@ def point_out(
         built: gives when a release's MSI was built.
     """
     where = str(candidate.file)
-    for other in known.releases:
+    for other in known.msi_releases:
         low, high = (release, other) if release.three_fields < other.three_fields else (other, release)
         yield from _went_down(low, high, built, where)
         if other.product_code == release.product_code:
@@ -64,7 +64,7 @@ def point_out(
         yield Notice(where, NoticeKind.PROPERTIES_TAKEN_OVER, message)
 
 
-def _went_down(low: Release, high: Release, built: Built, where: str) -> Iterator[Notice]:
+def _went_down(low: MsiRelease, high: MsiRelease, built: Built, where: str) -> Iterator[Notice]:
     if low.product_code == high.product_code or low.three_fields == high.three_fields:
         return
     built_low, built_high = built(low), built(high)
@@ -76,7 +76,7 @@ def _went_down(low: Release, high: Release, built: Built, where: str) -> Iterato
         yield Notice(where, NoticeKind.VERSION_WENT_DOWN, message)
 
 
-def _renamed(other: Release, candidate: Candidate, where: str) -> Iterator[Notice]:
+def _renamed(other: MsiRelease, candidate: Candidate, where: str) -> Iterator[Notice]:
     """A minor update that is called otherwise than what it updates may not find its source.
 
     Source: learn.microsoft.com/windows/win32/msi/changing-the-product-code ("the name of the .msi file has been

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal
 from reconciler.kernel.attempts import Attempt
 from reconciler.kernel.protocol import goal_fingerprint
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.lab import LabHost
 from reconciler.lab.packages import BuiltPackage
 from reconciler.testing.agent_server import AgentServer
@@ -51,10 +52,10 @@ class AgentHost:
         self.host.start_agent()
 
 
-def release_of(package: BuiltPackage) -> Release:
+def release_of(package: BuiltPackage) -> MsiRelease:
     content = package.path.read_bytes()
     artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content), package.source.file_name)
-    return Release(package.source.version, package.source.product_code, package.source.package_code, artifact)
+    return MsiRelease(package.source.version, package.source.product_code, package.source.package_code, artifact)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import reconciler.testing
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.wire import encode
 from reconciler.lab import Lab
 from reconciler.lab.packages import BuiltPackage
@@ -22,10 +23,10 @@ REFUSAL = "needs a newer version of Windows."
 LIBRARY = AGENT_PROGRAM + r"\lib\reconciler\testing"
 
 
-def release_of(package: BuiltPackage) -> Release:
+def release_of(package: BuiltPackage) -> MsiRelease:
     content = package.path.read_bytes()
     artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content), package.source.file_name)
-    return Release(package.source.version, package.source.product_code, package.source.package_code, artifact)
+    return MsiRelease(package.source.version, package.source.product_code, package.source.package_code, artifact)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 from reconciler.agent.windows.machine import WindowsMachine
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.wire import decode
 from reconciler.testing.machine_contract import ContractPackages, MachineContract
 
@@ -22,12 +22,12 @@ DESCRIBED = json.loads((FOLDER / "packages.json").read_text("utf-8"))
 
 
 class WindowsMachineContract(MachineContract):
-    machine = WindowsMachine()
+    machine = WindowsMachine(FOLDER / "runs")
     packages = ContractPackages(
-        files={sha256: Path(path) for sha256, path in DESCRIBED["files"].items()},
+        files=dict(DESCRIBED["files"]),
         upgrade_code=DESCRIBED["upgradeCode"],
         refusal=DESCRIBED["refusal"],
-        **{name: decode(Release, release) for name, release in DESCRIBED["releases"].items()},
+        **{name: decode(MsiRelease, release) for name, release in DESCRIBED["releases"].items()},
     )
     started = Path(DESCRIBED["started"])
     proceed = Path(DESCRIBED["proceed"])

@@ -23,7 +23,8 @@ from reconciler.artifacts.store import ArtifactStore, describe
 from reconciler.desired.editing import new_package
 from reconciler.desired.findings import Finding
 from reconciler.desired.model import Architecture, ReleaseDetails
-from reconciler.kernel.releases import Artifact, Release
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
 from reconciler.lab import LabUnavailable
 from reconciler.lab.packages import build, plain_package
 from reconciler.operations.validate_artifacts import validate_with_artifacts
@@ -159,7 +160,7 @@ def checked(tmp_path: Path, authority: Authority) -> Checked:
     """Checks a catalog of one release; returns each finding's rule, line and message."""
 
     def check(
-        release: Release,
+        release: MsiRelease,
         details: ReleaseDetails | None = None,
         upgrade_code: str = plain_package("tool", "1.2.0").upgrade_code,
         kept: ArtifactStore | None = None,
@@ -180,9 +181,9 @@ def checked(tmp_path: Path, authority: Authority) -> Checked:
     return check
 
 
-def release_of(file: Path) -> Release:
+def release_of(file: Path) -> MsiRelease:
     identity = read_msi(file)
-    return Release(identity.version, identity.product_code, identity.package_code, describe(file))
+    return MsiRelease(identity.version, identity.product_code, identity.package_code, describe(file))
 
 
 def test_a_file_that_is_as_declared(signed: Path, checked: Checked, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from reconciler.desired.editing import add_release, new_package, set_version
 from reconciler.desired.model import ABSENT, Wanted
 from reconciler.kernel.attempts import Attempt
 from reconciler.kernel.convergence import Standing
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.status import Reason
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.packages import BuiltPackage
@@ -44,7 +44,7 @@ class Fleet:
         for built in packages:
             source = built.source
             artifact = self.site.artifacts.add(built.path)
-            release = Release(source.version, source.product_code, source.package_code, artifact)
+            release = MsiRelease(source.version, source.product_code, source.package_code, artifact)
             text = self._catalog.get(source.package)
             self._catalog[source.package] = (
                 add_release(text, release) if text else new_package(source.upgrade_code, release)
