@@ -116,10 +116,23 @@ def test_an_idle_timeout_out_of_bounds_is_a_fault(lab_host: MakeHost, sign_in: S
         assert raised.value.wsman_fault_code == 2150859250
 
 
-@pytest.mark.parametrize("body", [b"<", b"<a/>", b"no xml"])
-def test_what_is_no_envelope_is_a_fault(endpoint: WinrmEndpoint, basic: Protocol, body: bytes) -> None:
+@pytest.mark.parametrize("message", ["<", "<a/>", "no xml"])
+def test_what_is_no_envelope_is_a_fault(basic: Protocol, message: str) -> None:
+    with pytest.raises(WSManFaultError) as raised:
+        basic.send_message(message)
+
+    assert raised.value.fault_subcode == "w:SchemaValidationError"
+
+
+@pytest.mark.parametrize(("name", "value"), [("w:MaxEnvelopeSize", "large"), ("w:OperationTimeout", "soon")])
+def test_a_header_that_cannot_be_read_is_a_fault(basic: Protocol, name: str, value: str) -> None:
+    envelope = basic.build_wsman_header(
+        "http://schemas.xmlsoap.org/ws/2004/09/transfer/Delete", "http://x", NOWHERE
+    )
+    envelope["env:Header"][name] = value
+
     with pytest.raises(WSManFaultError):
-        basic.send_message(body.decode())
+        basic.send_message(xmltodict.unparse({"env:Envelope": {**envelope, "env:Body": {}}}))
 
 
 def test_an_action_that_is_not_known_is_a_fault(basic: Protocol) -> None:

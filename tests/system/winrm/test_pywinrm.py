@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,20 @@ def test_terminate_ends_the_command_with_all_it_has_started(
     protocol.cleanup_command(shell, command_id)
 
     eventually(lambda: not sleepers(), seconds=20)
+
+
+def test_several_clients_at_once_get_each_their_own(endpoint: WinrmEndpoint, sign_in: SignIn) -> None:
+    def work(number: int) -> list[tuple[str, str, int]]:
+        protocol = sign_in(endpoint, transport="ntlm" if number % 2 else "basic")
+        shell = protocol.open_shell(codepage=UTF_8)
+        seen = [run(protocol, shell, f"echo {number}-{turn}& exit {number}") for turn in range(3)]
+        protocol.close_shell(shell)
+        return seen
+
+    with ThreadPoolExecutor(6) as clients:
+        found = list(clients.map(work, range(6)))
+
+    assert found == [[(f"{number}-{turn}\r\n", "", number) for turn in range(3)] for number in range(6)]
 
 
 @pytest.mark.parametrize("transport", ["basic", "ntlm"])

@@ -54,7 +54,7 @@ def parse(data: bytes) -> Request:
     """Read a request.
 
     Raises:
-        WSManFault: it is no SOAP envelope, or a duration in it cannot be read.
+        WSManFault: it is no SOAP envelope, or a duration or a number in it cannot be read.
     """
     try:
         root = ElementTree.fromstring(data)  # noqa: S314 - a lab's endpoint, on a loopback address
@@ -67,6 +67,9 @@ def parse(data: bytes) -> Request:
     if header is None:
         header = ElementTree.Element("none")
     timeout = _text(header, WSMAN, "OperationTimeout")
+    envelope = _text(header, WSMAN, "MaxEnvelopeSize") or str(_DEFAULT_ENVELOPE)
+    if not envelope.isdecimal():
+        raise WSManFault(Fault.SCHEMA)
     return Request(
         action=_text(header, ADDRESSING, "Action"),
         message_id=_text(header, ADDRESSING, "MessageID"),
@@ -74,7 +77,7 @@ def parse(data: bytes) -> Request:
         selectors=_named(header, "SelectorSet", "Selector"),
         options={name.upper(): value for name, value in _named(header, "OptionSet", "Option").items()},
         timeout=seconds_of(timeout) if timeout else _DEFAULT_TIMEOUT,
-        max_envelope=int(_text(header, WSMAN, "MaxEnvelopeSize") or _DEFAULT_ENVELOPE),
+        max_envelope=int(envelope),
         body=next(iter(body), None),
     )
 
