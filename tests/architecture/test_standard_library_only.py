@@ -1,4 +1,4 @@
-"""What runs on managed hosts may use nothing but the standard library and the kernel."""
+"""What runs on hosts may use nothing but the standard library and what goes there with it."""
 
 from __future__ import annotations
 
@@ -32,3 +32,21 @@ def test_imports(file: Path) -> None:
             assert name == "reconciler" or name.startswith(allowed), f"{file.name} imports {name}"
         else:
             assert name.split(".")[0] in sys.stdlib_module_names, f"{file.name} imports {name}"
+
+
+ON_LAB_HOSTS = ("reconciler.lab.winrm.server", "reconciler.lab.winrm.stand_ins")
+
+
+@pytest.mark.parametrize("package", ON_LAB_HOSTS)
+def test_imports_of_what_runs_on_lab_hosts(package: str) -> None:
+    files = sorted(ROOT.parent.joinpath(*package.split(".")).glob("*.py"))
+    assert files
+    for file in files:
+        for name in imported(ast.parse(file.read_text("utf-8"))):
+            if name.split(".")[0] == "reconciler":
+                assert f"{name}.".startswith(f"{package}."), f"{file.name} imports {name}"
+            else:
+                known = name.split(".")[0] in sys.stdlib_module_names
+                assert known or (name.startswith("spnego") and package == ON_LAB_HOSTS[0]), (
+                    f"{file.name} imports {name}"
+                )
