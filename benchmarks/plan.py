@@ -41,14 +41,14 @@ def run() -> tuple[Figure, ...]:
         hosts = _known(Path(folder, "planned"), HOSTS)
     now = max(host.last_seen or 0 for host in hosts)
     installed = [_installed(host) for host in hosts]
-    steps, lacking = len(plan("", hosts, now).steps), _look_up_each(hosts, installed)
+    steps, lacking = len(plan("", hosts, now, 300.0).steps), _look_up_each(hosts, installed)
     if steps != lacking or not steps:
         raise WrongPlan(f"the plan has {steps} steps, and {lacking} packages are not as they should be")
     progress(f"  {_ROUNDS} rounds")
     taken = take_turns(
         _ROUNDS,
         {
-            "plan": lambda: cpu_seconds(lambda: plan("", hosts, now)),
+            "plan": lambda: cpu_seconds(lambda: plan("", hosts, now, 300.0)),
             "floor": lambda: cpu_seconds(lambda: _look_up_each(hosts, installed)),
         },
     )

@@ -40,7 +40,7 @@ def run() -> tuple[Figure, ...]:
 
 
 def _time_plan(hosts: list[KnownHost], now: float, rounds: int) -> list[float]:
-    return [cpu_seconds(lambda: plan("", hosts, now)) for _ in range(rounds)]
+    return [cpu_seconds(lambda: plan("", hosts, now, 300.0)) for _ in range(rounds)]
 
 
 def _hosts(count: int) -> list[KnownHost]:

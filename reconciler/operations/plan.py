@@ -51,7 +51,7 @@ def plan_revision(site: Site, revision: str | None, base: str | None) -> Compari
         revision=wanted,
         changes=(changes := _changes(before, desired, enrolled)),
         notes=_notes(desired, changes),
-        plan=plan(wanted, known_hosts(site, desired), site.clock()),
+        plan=plan(wanted, known_hosts(site, desired), site.clock(), site.settings.silent_seconds),
     )
 
 

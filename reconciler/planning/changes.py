@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.kernel.releases import Release
+from reconciler.kernel.releases import MsiRelease, PatchRelease, ProgramRelease, Release
 
 Wishes = Mapping[str, Release | None]
 """What is wanted of each package; ``None`` where it should be absent."""
@@ -19,6 +19,7 @@ class ChangeKind(StrEnum):
     UPGRADED = "upgraded"
     DOWNGRADED = "downgraded"
     REBUILT = "rebuilt"
+    ADJUSTED = "adjusted"
     REMOVED = "removed"
     DROPPED = "dropped"
     PRUNED = "pruned"
@@ -98,8 +99,17 @@ def _kind(was: Wishes, will: Wishes, package: str) -> ChangeKind | None:
     if old is None:
         return ChangeKind.ADDED
     if old.version == new.version:
-        return ChangeKind.REBUILT
+        return ChangeKind.REBUILT if _content(old) != _content(new) else ChangeKind.ADJUSTED
     return ChangeKind.DOWNGRADED if new.order < old.order else ChangeKind.UPGRADED
+
+
+def _content(release: Release) -> object:
+    """Return what a host is told apart by that has the release: with another one it has something to do."""
+    if isinstance(release, MsiRelease):
+        return release.product_code, release.package_code
+    if isinstance(release, PatchRelease):
+        return release.patch_code
+    return release.version if isinstance(release, ProgramRelease) else release.settings
 
 
 def _version(release: Release | None) -> str | None:

@@ -25,3 +25,14 @@ class KnownHost:
     observation: Observation | None = None
     last_seen: float | None = None
     busy: str | None = None
+
+
+def is_silent(host: KnownHost, now: float, silent_after: float) -> bool:
+    """Return whether nothing was heard of a host for so long that what it last said may not be so any more.
+
+    Args:
+        host: the host.
+        now: seconds since the epoch.
+        silent_after: seconds without a word after which a host counts as silent.
+    """
+    return host.last_seen is None or now - host.last_seen > silent_after

@@ -12,7 +12,7 @@ from reconciler.kernel.observation import InstalledProduct, Observation
 from reconciler.kernel.releases import MsiRelease, PatchRelease, Release
 from reconciler.kernel.status import Reason
 from reconciler.kernel.steps import StepKind
-from reconciler.planning.hosts import KnownHost
+from reconciler.planning.hosts import KnownHost, is_silent
 
 _FACTS = attrgetter("product_code", "version", "package_code", "upgrade_code", "context", "state")
 """All of a product that convergence goes by."""
@@ -40,7 +40,7 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class UnknownHost:
-    """A host of which nothing can be told: it never reported."""
+    """A host of which nothing is certain: it never reported, or is silent and may have changed since."""
 
     host: str
     environment: str
@@ -74,13 +74,15 @@ class StepGroup:
     hosts: tuple[str, ...]
 
 
-def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
+def plan(revision: str, hosts: Iterable[KnownHost], now: float, silent_after: float) -> Plan:
     """Plan a revision.
 
     Args:
         revision: the commit that the hosts' assignments were made from.
         hosts: the hosts, with what they should have and what they last said.
         now: seconds since the epoch.
+        silent_after: seconds without a word after which a host counts as silent: its steps are those that it would
+            take by what it last said.
     """
     judge = _Judge(now)
     steps: list[PlannedStep] = []
@@ -91,6 +93,9 @@ def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
         if host.observation is None:
             unknown.append(UnknownHost(host.name, host.environment, Reason.NEVER_REPORTED))
             continue
+        silent = is_silent(host, now, silent_after)
+        if silent:
+            unknown.append(UnknownHost(host.name, host.environment, Reason.HOST_SILENT))
         for standing in judge.due(host.assignment, host.observation):
             step = standing.step
             assert step is not None
@@ -103,7 +108,7 @@ def plan(revision: str, hosts: Iterable[KnownHost], now: float) -> Plan:
                     step.from_version,
                     step.to_version,
                     sum(file.size for release in step.artifacts for file in release.artifacts),
-                    standing.reason,
+                    Reason.HOST_SILENT if silent and standing.ready else standing.reason,
                     standing.message,
                     any(release.reboot_expected for release in step.artifacts),
                 )

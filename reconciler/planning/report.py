@@ -19,10 +19,16 @@ _WORDS = {
     ChangeKind.ADDED: "ADD",
     ChangeKind.UPGRADED: "upgrade",
     ChangeKind.DOWNGRADED: "DOWNGRADE",
-    ChangeKind.REBUILT: "rebuild: same version, other file or properties",
+    ChangeKind.REBUILT: "rebuild: same version, other content",
+    ChangeKind.ADJUSTED: "adjust: hosts that have it keep it as it is",
     ChangeKind.REMOVED: "REMOVE",
     ChangeKind.DROPPED: "DROP: no longer named, left as it is",
     ChangeKind.PRUNED: "PRUNE: no longer named, so it is removed",
+}
+
+_UNKNOWN = {
+    Reason.NEVER_REPORTED: "that never reported",
+    Reason.HOST_SILENT: "that are silent; their steps are by what they last said",
 }
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], list[str]]
@@ -74,9 +80,9 @@ def _sections(
 def _plan_lines(plan: Plan, table: Table, clean: Callable[[str], str]) -> list[str]:
     groups = group(plan.steps)
     lines = table(_STEP_COLUMNS, [_step_row(alike) for alike in groups]) if groups else ["nothing to do"]
-    if plan.unknown:
-        names = _some(tuple(host.host for host in plan.unknown))
-        lines += ["", f"Cannot tell about {len(plan.unknown)} host(s) that never reported: {names}"]
+    for reason, why in _UNKNOWN.items():
+        if names := tuple(host.host for host in plan.unknown if host.reason is reason):
+            lines += ["", f"Cannot tell about {len(names)} host(s) {why}: {_some(names)}"]
     reboots = {host for alike in groups if alike.reboot_expected for host in alike.hosts}
     if reboots:
         lines += ["", f"A reboot is expected on {len(reboots)} host(s)."]

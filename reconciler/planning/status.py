@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.kernel.convergence import Standing, converge
 from reconciler.kernel.status import Health, Reason, Sync
-from reconciler.planning.hosts import KnownHost
+from reconciler.planning.hosts import KnownHost, is_silent
 
 _WORST_FIRST = (
     Health.DEGRADED,
@@ -57,7 +57,7 @@ def host_status(host: KnownHost, now: float, silent_after: float) -> HostStatus:
 
     standings = converge(host.assignment, host.observation, now).standings
     packages = tuple(_as_seen_from_here(standing, host) for standing in standings)
-    if host.last_seen is None or now - host.last_seen > silent_after:
+    if is_silent(host, now, silent_after):
         quiet = f"nothing was heard of it for {int(now - (host.last_seen or 0))} s; this is what it last said"
         return _status(host, Sync.UNKNOWN, Health.UNKNOWN, Reason.HOST_SILENT, quiet, packages)
     return _summed_up(host, packages)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +32,8 @@ def test_each_kind_of_change_is_told() -> None:
     assert changes({"app": one}, {}) == [(ChangeKind.DROPPED, "1.0.0", None)]
     assert changes({"app": one}, {}, prunes=True) == [(ChangeKind.PRUNED, "1.0.0", None)]
     assert changes({"app": one}, {"app": release("1.0.0", "rebuilt")}) == [(ChangeKind.REBUILT, "1.0.0", "1.0.0")]
+    adjusted = replace(one, properties=(("SITE", "x"),))
+    assert changes({"app": one}, {"app": adjusted}) == [(ChangeKind.ADJUSTED, "1.0.0", "1.0.0")]
     assert changes({}, {"app": None}) == [(ChangeKind.REMOVED, None, None)]
     assert changes({"app": one}, {"app": one}) == []
 

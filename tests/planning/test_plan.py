@@ -50,7 +50,7 @@ def host(name: str, wanted: str | None, *installed: str, environment: str = "pro
 
 def test_hosts_that_do_the_same_make_one_line() -> None:
     hosts = [host(f"H{n:03}", "2.0.0", "1.0.0") for n in range(400)] + [host("ODD", "2.0.0", "3.0.0")]
-    first, second = group(plan("c0ffee", hosts, NOW).steps)
+    first, second = group(plan("c0ffee", hosts, NOW, 3600).steps)
     assert (first.kind, len(first.hosts), first.fetch) == (StepKind.MAJOR_UPGRADE, 400, 400 * 2000)
     assert (second.kind, second.hosts) == (StepKind.ROLL_BACK, ("ODD",))
     assert second.fetch == 2000 + 3000, "a rollback takes the newer file too, to put it back"
@@ -58,13 +58,25 @@ def test_hosts_that_do_the_same_make_one_line() -> None:
 
 def test_a_host_that_never_reported_is_named_not_guessed() -> None:
     silent = replace(host("NEW", "2.0.0"), observation=None)
-    planned = plan("c0ffee", [silent], NOW)
+    planned = plan("c0ffee", [silent], NOW, 3600)
     assert planned.steps == ()
     assert [(unknown.host, unknown.reason) for unknown in planned.unknown] == [("NEW", Reason.NEVER_REPORTED)]
 
 
+def test_a_silent_host_is_named_and_planned_by_what_it_last_said() -> None:
+    silent = replace(host("H1", "2.0.0", "1.0.0"), last_seen=NOW - 3601)
+    planned = plan("c0ffee", [silent, replace(host("H2", "2.0.0", "2.0.0"), last_seen=NOW - 3601)], NOW, 3600)
+    assert [(unknown.host, unknown.reason) for unknown in planned.unknown] == [
+        ("H1", Reason.HOST_SILENT),
+        ("H2", Reason.HOST_SILENT),
+    ]
+    assert [(step.host, step.kind, step.reason) for step in planned.steps] == [
+        ("H1", StepKind.MAJOR_UPGRADE, Reason.HOST_SILENT)
+    ]
+
+
 def test_a_removal_is_shown_as_loudly_as_an_install() -> None:
-    (step,) = plan("c0ffee", [host("H1", None, "2.0.0")], NOW).steps
+    (step,) = plan("c0ffee", [host("H1", None, "2.0.0")], NOW, 3600).steps
     assert (step.kind, step.from_version, step.to_version) == (StepKind.REMOVE, "2.0.0", None)
 
 
@@ -72,7 +84,7 @@ def test_what_waits_is_shown_with_what_it_waits_for() -> None:
     waiting = host("H1", "2.0.0", "1.0.0")
     assert waiting.observation is not None
     waiting = replace(waiting, observation=replace(waiting.observation, reboot_pending=("CBS",)))
-    (step,) = plan("c0ffee", [waiting], NOW).steps
+    (step,) = plan("c0ffee", [waiting], NOW, 3600).steps
     assert step.reason is Reason.REBOOT_PENDING
 
 
@@ -82,9 +94,9 @@ versions = st.sampled_from([r.version for r in RELEASES])
 @given(st.lists(st.tuples(st.none() | versions, st.lists(versions, max_size=3, unique=True)), max_size=8))
 def test_the_plan_is_what_each_host_decides(specs: list[tuple[str | None, list[str]]]) -> None:
     hosts = [host(f"H{n}", wanted, *installed) for n, (wanted, installed) in enumerate(specs)]
-    planned = plan("c0ffee", hosts, NOW)
-    assert planned == plan("c0ffee", hosts, NOW)
-    assert planned.steps == tuple(step for known in hosts for step in plan("c0ffee", [known], NOW).steps)
+    planned = plan("c0ffee", hosts, NOW, 3600)
+    assert planned == plan("c0ffee", hosts, NOW, 3600)
+    assert planned.steps == tuple(step for known in hosts for step in plan("c0ffee", [known], NOW, 3600).steps)
     shown = {(step.host, step.kind, step.from_version, step.to_version) for step in planned.steps}
     chosen = set()
     for known in hosts:
