@@ -15,6 +15,7 @@ from reconciler.store.attempts import AttemptStore
 from reconciler.store.database import Database
 from reconciler.store.hosts import HostStore
 from reconciler.store.managed import ManagedStore
+from reconciler.store.retries import RetryStore
 from reconciler.store.revisions import RevisionStore
 from reconciler.store.standings import StandingStore
 
@@ -32,6 +33,7 @@ class Site:
     hosts: HostStore
     managed: ManagedStore
     attempts: AttemptStore
+    retries: RetryStore
     revisions: RevisionStore
     standings: StandingStore
     artifacts: ArtifactStore
@@ -62,6 +64,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
             HostStore(database),
             ManagedStore(database),
             AttemptStore(database),
+            RetryStore(database),
             revisions,
             StandingStore(database),
             ArtifactStore(data / "artifacts"),

@@ -160,7 +160,7 @@ class Installer:
         if kind in _REBOOT_CLASSES:
             package = going.attempt.package
             self.reboot_asked(package, f"{package} {action.version} returned {code}")
-        result = ActionResult(action.verb, command, code, redact(message, secrets))
+        result = ActionResult(action.verb, command, code, redact(message, secrets), kind)
         self._journal.ran(result)
         return result
 

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.agent.durable import write_atomically
-from reconciler.kernel.attempts import ActionResult, Attempt, Outcome, Tally, count
+from reconciler.kernel.attempts import SUCCESSES, ActionResult, Attempt, Tally, count
 from reconciler.kernel.steps import Action, Step
 from reconciler.kernel.wire import WireError, decode, encode
-
-SUCCESSES = frozenset({Outcome.SUCCEEDED, Outcome.SUCCEEDED_REBOOT_NEEDED})
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _COMPACT_ABOVE = 256 * 1024

@@ -7,11 +7,11 @@ what a failed run had taken away is put back, as it would have been without the 
 from __future__ import annotations
 
 from reconciler.agent.installer import NO_RESULT, Installer
-from reconciler.agent.journal import SUCCESSES, Journal, OpenAttempt
+from reconciler.agent.journal import Journal, OpenAttempt
 from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable, Machine
 from reconciler.agent.stepper import Ending, Stepper, describe
 from reconciler.agent.verification import probes_of, shortfall_of_step
-from reconciler.kernel.attempts import Attempt, Outcome
+from reconciler.kernel.attempts import SUCCESSES, Attempt, Outcome
 from reconciler.kernel.exit_codes import ExitClass, classify
 
 _GOOD = (ExitClass.SUCCESS, ExitClass.SUCCESS_REBOOT_NEEDED)

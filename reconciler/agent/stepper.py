@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.agent.installer import NO_RESULT, Installer
-from reconciler.agent.journal import SUCCESSES, Journal, OpenAttempt
+from reconciler.agent.journal import Journal, OpenAttempt
 from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable, Files, Look, Machine, MachineError
 from reconciler.agent.verification import is_there, probes_of, shortfall_of_action, shortfall_of_step
 from reconciler.kernel.artifact import Artifact
-from reconciler.kernel.attempts import ActionResult, Attempt, Outcome
+from reconciler.kernel.attempts import SUCCESSES, ActionResult, Attempt, Outcome
 from reconciler.kernel.calls import STOPPED
 from reconciler.kernel.exit_codes import ExitClass, classify
 from reconciler.kernel.observation import Facts

@@ -9,6 +9,7 @@ import typer
 from reconciler.cli.options import DataOption, Format, FormatOption, settings_from
 
 if TYPE_CHECKING:
+    from reconciler.kernel.retries import Retry
     from reconciler.operations.history import Happening
     from reconciler.operations.provenance import Provenance
     from reconciler.operations.status import SiteStatus
@@ -35,7 +36,7 @@ def status(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Show the revision in force, trouble in following the repository, and where every host stands."""
-    from reconciler.cli.output import health, print_json, print_line, print_table
+    from reconciler.cli.output import health, print_json, print_line, print_table, tries
     from reconciler.operations.status import site_status
     from reconciler.site import open_site
 
@@ -67,18 +68,24 @@ def status(
                 standing.sync.value,
                 health(standing.health),
                 standing.reason.value,
-                standing.message,
+                "; ".join(text for text in (tries(standing.tries), standing.message) if text),
             )
             for standing in item.packages
         ]
     print_table(("host", "environment", "package", "sync", "health", "reason", "message"), rows)
+    for halt in everything.halts:
+        print_line(
+            f"{halt.package} {halt.version or 'absent'} is halted on {len(halt.hosts)} hosts of "
+            f"{halt.environment}: {halt.message}",
+            "red",
+        )
     settled = sum(item.reason == "UpToDate" for item in everything.hosts)
     print_line(f"{settled} of {len(everything.hosts)} hosts are as they should be")
 
 
 def host(name: HostArgument, data: DataOption = None, form: FormatOption = Format.TEXT) -> None:
     """Show one host: where it stands, what it has, what was tried there lately."""
-    from reconciler.cli.output import health, moment, print_json, print_line, print_table
+    from reconciler.cli.output import health, moment, print_json, print_line, print_table, tries
     from reconciler.operations.host import host_detail
     from reconciler.site import open_site
 
@@ -108,9 +115,17 @@ def host(name: HostArgument, data: DataOption = None, form: FormatOption = Forma
         if seen.reboot_pending:
             print_line(f"  reboot pending: {', '.join(seen.reboot_pending)}")
     print_table(
-        ("package", "installed", "wanted", "sync", "health", "reason"),
+        ("package", "installed", "wanted", "sync", "health", "reason", "tries"),
         [
-            (s.package, s.installed or "-", s.wanted or "absent", s.sync.value, health(s.health), s.reason.value)
+            (
+                s.package,
+                s.installed or "-",
+                s.wanted or "absent",
+                s.sync.value,
+                health(s.health),
+                s.reason.value,
+                tries(s.tries),
+            )
             for s in state.packages
         ],
     )
@@ -124,7 +139,7 @@ def history(
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Show what happened, newest first: revisions seen, attempts made, standings changed."""
+    """Show what happened, newest first: revisions seen, attempts made, standings changed, retries asked for."""
     from reconciler.cli.output import moment, print_json, print_table
     from reconciler.operations.history import history as happened
     from reconciler.site import open_site
@@ -144,7 +159,7 @@ def trace(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Show why a package is as it is on a host: who asked, what ran, what came of it."""
-    from reconciler.cli.output import moment, print_json, print_line
+    from reconciler.cli.output import moment, print_json, print_line, tries
     from reconciler.operations.trace import trace as traced
     from reconciler.site import open_site
 
@@ -158,6 +173,8 @@ def trace(
     print_line(f"  {standing.sync} / {standing.health} / {standing.reason} since {moment(found.since)}")
     if standing.message:
         print_line(f"  {standing.message}")
+    if standing.tries is not None:
+        print_line(f"  tries      {tries(standing.tries)}")
     print_line(f"  wanted     {standing.wanted or 'absent'}")
     if found.asked_by is not None:
         print_line(f"  asked by   {_commit(found.asked_by)}")
@@ -165,6 +182,8 @@ def trace(
         print_line(f"  installed  {product.version} {product.product_code} ({product.name})")
     if not found.installed:
         print_line(f"  installed  {standing.installed or 'nothing'}")
+    for retry in found.retries:
+        print_line(f"  {moment(retry.at)}  {_asked(retry)}")
     for attempt in found.attempts:
         _print_traced(attempt)
 
@@ -212,7 +231,7 @@ def _print_attempts(records: tuple[AttemptRecord, ...]) -> None:
 
 
 def _print_traced(traced: TracedAttempt) -> None:
-    from reconciler.cli.output import moment, print_line
+    from reconciler.cli.output import cause, moment, print_line
 
     attempt = traced.attempt
     outcome = attempt.outcome.value if attempt.outcome else "running"
@@ -229,6 +248,8 @@ def _print_traced(traced: TracedAttempt) -> None:
         print_line(f"    returned   {action.exit_code}" + (f": {action.message}" if action.message else ""))
     if attempt.message:
         print_line(f"    because    {attempt.message}")
+    if traced.cause is not None:
+        print_line(f"    cause      {cause(traced.cause)}")
     if traced.log is not None:
         print_line(f"    log        {traced.log}")
 
@@ -238,6 +259,12 @@ def _commit(provenance: Provenance) -> str:
 
     commit = provenance.commit
     return f"{commit.id[:10]} {commit.subject} ({commit.author}, {moment(commit.authored_at)})"
+
+
+def _asked(retry: Retry) -> str:
+    where = f"on {retry.host}" if retry.host else f"in {retry.environment}"
+    why = f": {retry.reason}" if retry.reason else ""
+    return f"{retry.asked_by} asked to retry {retry.package} {where}{why}"
 
 
 def _happening(entry: Happening) -> str:
@@ -251,6 +278,8 @@ def _happening(entry: Happening) -> str:
         outcome = attempt.outcome.value if attempt.outcome else "running"
         why = f": {attempt.message}" if attempt.message else ""
         return f"{attempt.kind} {attempt.package} {versions}: {outcome}{why}"
+    if entry.retry is not None:
+        return _asked(entry.retry)
     transition = entry.transition
     assert transition is not None
     before, after = transition.before or "(new)", transition.after or "(no longer managed)"

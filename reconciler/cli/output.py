@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.kernel.attempts import Cause
+from reconciler.kernel.retries import Tries
 from reconciler.kernel.status import Health
 
 _COLOURS = {
@@ -22,6 +24,16 @@ _COLOURS = {
     Health.DEGRADED: "red",
     Health.SUSPENDED: "blue",
     Health.UNKNOWN: "magenta",
+}
+
+_CAUSES = {
+    Cause.WAITED: "had to wait",
+    Cause.ARTIFACT_UNAVAILABLE: "artifact unavailable",
+    Cause.ARTIFACT_REFUSED: "artifact refused",
+    Cause.FAILED: "failed",
+    Cause.PERMANENT: "refused for good",
+    Cause.OUR_FAULT: "called wrongly",
+    Cause.PLAN_WRONG: "host not as planned",
 }
 
 
@@ -56,6 +68,29 @@ def moment(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S%z")
+
+
+def tries(standing: Tries | None) -> str:
+    """Return how the tries at a goal stand, in one phrase; empty for none."""
+    if standing is None:
+        return ""
+    charged = standing.most is not None
+    what = f"attempt {standing.failed} of {standing.most}" if charged else f"attempt {standing.waits}, not charged"
+    following = "no further try" if standing.next_at is None else f"next try {_soon(standing.next_at)}"
+    code = f" {standing.exit_code}" if standing.exit_code is not None else ""
+    return f"{what} ({cause(standing.cause)}{code}), {following}"
+
+
+def cause(word: Cause) -> str:
+    """Return in plain words why an attempt came to nothing."""
+    return _CAUSES[word]
+
+
+def _soon(seconds: float) -> str:
+    """Return a time of today without its date."""
+    then = datetime.datetime.fromtimestamp(seconds).astimezone()
+    today = then.date() == datetime.datetime.now().astimezone().date()
+    return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S%z")
 
 
 def _console() -> Console:

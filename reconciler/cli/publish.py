@@ -40,7 +40,7 @@ def publish(
     notes: NotesOption = "",
     author: Annotated[
         str | None,
-        typer.Option("--author", help="Name <mail>; else as git is configured.", show_default=False),
+        typer.Option("--author", help="Name \\<mail@example.com>; else as git is configured.", show_default=False),
     ] = None,
     message: Annotated[
         str | None, typer.Option("--message", help="The commit's message; else one is made.", show_default=False)

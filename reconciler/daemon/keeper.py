@@ -22,6 +22,9 @@ from reconciler.store.revisions import Verdict
 FLUSH_SECONDS = 1.0
 """Seconds between writes of who was seen when."""
 
+RETRY_SECONDS = 1.0
+"""Seconds between looks for retries that somebody asked for: the command line puts them straight on record."""
+
 SILENCE_SECONDS = 5.0
 """Seconds between looks for hosts that have fallen silent."""
 
@@ -44,6 +47,7 @@ class Keeper:
         self._mirror = mirror_of(site)
         self._queue: KeyedQueue | None = None
         self._assigning = threading.Lock()
+        self._last_retry = site.retries.last_number()
         self.roster = Roster(site.hosts.all())
         self._desired = self._last_in_force()
         if self._desired is not None:
@@ -58,6 +62,7 @@ class Keeper:
         registry.on_silence(self._on_host)
         registry.on_timer("repository", self._site.settings.fetch_seconds)(self._on_repository_due)
         registry.on_timer("seen", FLUSH_SECONDS)(self._on_flush)
+        registry.on_timer("retries", RETRY_SECONDS)(self._on_retries_due)
         registry.on_timer("silence", SILENCE_SECONDS)(self._on_silence_check)
         return registry
 
@@ -136,8 +141,9 @@ class Keeper:
         record = self._site.hosts.find(key.subject)
         if member is None or record is None:
             return
-        if any(goal.target is None for goal in member.goals or ()):
+        if record.failing or member.failing or any(goal.target is None for goal in member.goals or ()):
             self._hint_from_thread(Key(Cause.ASSIGNMENT))
+        member.failing = record.failing
         for change in record_standing(self._site, known_host(member, record)):
             _log.info(
                 "standing",
@@ -150,6 +156,12 @@ class Keeper:
 
     def _on_flush(self, _key: Key) -> None:
         self.flush()
+
+    def _on_retries_due(self, _key: Key) -> None:
+        newest = self._site.retries.last_number()
+        if newest != self._last_retry:
+            self._last_retry = newest
+            self._hint_from_thread(Key(Cause.ASSIGNMENT))
 
     def _on_silence_check(self, _key: Key) -> None:
         now = self._site.clock()

@@ -116,6 +116,7 @@ def _environment(
         tuple(manifest.confirm),
         _hold(manifest.hold),
         tenant_of(name),
+        manifest.halt_after,
     )
 
 

@@ -30,6 +30,7 @@ from reconciler.desired.fields import (
     WantedVersion,
 )
 from reconciler.desired.layout import FileKind
+from reconciler.desired.model import HALT_AFTER
 
 MOST_OVERRIDES = 200
 """Overrides that an environment may have: each is held against each of its hosts."""
@@ -184,6 +185,12 @@ class EnvironmentManifest(Manifest):
         default_factory=list, description="Packages whose removal is meant, however many hosts lose them at once."
     )
     hold: HoldManifest | None = Field(default=None, description="Keeps all hosts of this environment as they are.")
+    halt_after: int = Field(
+        default=HALT_AFTER,
+        ge=1,
+        description="Once this many hosts have failed alike at a release of a package, hosts that have not tried "
+        "it yet do not begin it.",
+    )
 
 
 class HostManifest(Manifest):

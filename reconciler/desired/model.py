@@ -39,6 +39,9 @@ UNCOMMITTED: Final = "uncommitted"
 REMOVAL_SHARE: Final = 0.25
 """The share of an environment's hosts that may lose a package at once without a confirmation, if none is set."""
 
+HALT_AFTER: Final = 3
+"""How many hosts of an environment fail alike at a release before the others do not begin it, if none is set."""
+
 _PLAIN: Final[Variant] = ((), ())
 _NO_LABELS: Final[Mapping[str, str]] = {}
 
@@ -122,7 +125,8 @@ class Environment:
     ``name`` is its path (``prod``, ``acme/prod``). ``promotes_from`` names the environment from which versions
     are promoted to this one, ``inherits`` the one whose versions it starts from; both by their full names.
     ``packages`` is what its own file says; nothing but versions is inherited. ``prune`` removes from its hosts
-    what it names no longer; ``confirm`` lists the packages whose removal from many hosts at once is meant.
+    what it names no longer; ``confirm`` lists the packages whose removal from many hosts at once is meant. Once
+    ``halt_after`` hosts have failed alike at a release, the others do not begin it.
     """
 
     name: str
@@ -135,6 +139,7 @@ class Environment:
     confirm: tuple[str, ...] = ()
     hold: Hold | None = None
     tenant: str | None = None
+    halt_after: int = HALT_AFTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class Member:
     """What is wanted; ``None`` until it was worked out since the start of the daemon."""
     hold: Hold | None = None
     silent: bool = False
+    failing: bool = False
+    """Whether what it last said bore on what other hosts may begin: it told of a failed attempt."""
 
     @property
     def assignment(self) -> Assignment | None:
@@ -113,4 +115,5 @@ def _member(record: HostRecord) -> Member:
         report=record.report_digest,
         assigned=record.assigned,
         revision=record.assigned_revision,
+        failing=record.failing,
     )

@@ -16,8 +16,9 @@ class Goal:
     ``target`` is ``None`` where the package should be absent. ``others`` are the package's other releases, in the
     catalog's order: they let the host recognise what it has, and put it back when a rollback fails.
     ``upgrade_code`` names the product family, of an MSI package only. ``fingerprint`` is opaque and changes
-    whenever tries at this goal should be counted afresh. ``awaits`` says what a person must confirm first; it is
-    empty where nothing is to be confirmed. ``practice`` says how the package wants to be handled.
+    whenever tries at this goal should be counted afresh. ``awaits`` says what it waits for (a person who confirms
+    it, say) and is empty where it need not wait; ``halted`` says that it waits because other hosts failed at it.
+    ``practice`` says how the package wants to be handled.
     """
 
     package: str
@@ -28,6 +29,7 @@ class Goal:
     awaits: str = ""
     kind: PackageKind = PackageKind.MSI
     practice: Practice = NO_PRACTICE
+    halted: bool = False
 
     @property
     def releases(self) -> tuple[Release, ...]:

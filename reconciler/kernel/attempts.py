@@ -1,20 +1,12 @@
-"""Attempts at steps: what was tried, what came of it, and when the next try is due."""
+"""Attempts at steps: what was tried, what came of it and by what cause, and how often it was in vain."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.kernel.exit_codes import ExitClass, classify_msi
 from reconciler.kernel.steps import StepKind, Verb
-
-FIRST_RETRY_DELAY = 30.0
-"""Seconds between a first failure and the next try; doubled with every further failure."""
-
-LONGEST_RETRY_DELAY = 3600.0
-"""Seconds that a retry delay never exceeds."""
-
-MOST_FAILURES = 8
-"""Failed attempts at one goal after which a host stops trying until the goal changes."""
 
 
 class Outcome(StrEnum):
@@ -42,6 +34,9 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+SUCCESSES = frozenset({Outcome.SUCCEEDED, Outcome.SUCCEEDED_REBOOT_NEEDED})
+"""Outcomes of attempts that reached what they were for."""
+
 CHARGED = frozenset(
     {
         Outcome.FAILED,
@@ -56,14 +51,45 @@ CHARGED = frozenset(
 """Outcomes that count against a goal's bounded number of tries."""
 
 
+class Cause(StrEnum):
+    """What kind of thing an attempt came to nothing by: it sets how long the next one waits.
+
+    ``PERMANENT`` means that a policy of the host or the package itself refuses: the same try has the same end
+    until somebody changes that. ``OUR_FAULT`` means that the installer was called wrongly, ``PLAN_WRONG`` that it
+    found the host in another state than the plan.
+    """
+
+    WAITED = "waited"
+    ARTIFACT_UNAVAILABLE = "artifactUnavailable"
+    ARTIFACT_REFUSED = "artifactRefused"
+    FAILED = "failed"
+    PERMANENT = "permanent"
+    OUR_FAULT = "ourFault"
+    PLAN_WRONG = "planWrong"
+
+
+_CAUSES_OF_OUTCOMES = {
+    Outcome.WAITED: Cause.WAITED,
+    Outcome.ARTIFACT_UNAVAILABLE: Cause.ARTIFACT_UNAVAILABLE,
+    Outcome.ARTIFACT_REFUSED: Cause.ARTIFACT_REFUSED,
+    Outcome.PLAN_WRONG: Cause.PLAN_WRONG,
+}
+_CAUSES_OF_EXIT_CLASSES = {ExitClass.PERMANENT: Cause.PERMANENT, ExitClass.OUR_FAULT: Cause.OUR_FAULT}
+_GOOD = (ExitClass.SUCCESS, ExitClass.SUCCESS_REBOOT_NEEDED)
+
+
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What one run returned. ``command`` is the command line as an operator would type it, without secrets."""
+    """What one run returned. ``command`` is the command line as an operator would type it, without secrets.
+
+    ``exit_class`` is what the exit code means for this run; an agent of an earlier release does not tell it.
+    """
 
     verb: Verb
     command: str
     exit_code: int
     message: str = ""
+    exit_class: ExitClass | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +115,21 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """The tries at one goal so far: ``failures`` charged ones, the last of them ended at ``last_ended_at``.
+class Failure:
+    """What a charged attempt came to. ``exit_code`` is the installer's, ``None`` where that did not decide."""
 
-    ``waits`` counts the tries since the last charged one that had to wait and were not charged.
+    outcome: Outcome
+    exit_code: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The tries at one goal so far: ``failures`` charged ones, the last try of all ended at ``last_ended_at``.
+
+    ``waits`` counts the tries since the last charged one that had to wait and were not charged. ``cause`` is why
+    the last try came to nothing and ``failure`` what the last charged one came to; an agent of an earlier release
+    tells neither, `cause_of` and `failure_of` do.
     """
 
     package: str
@@ -102,20 +139,22 @@ class Tally:
     last_outcome: Outcome
     message: str = ""
     waits: int = 0
+    cause: Cause | None = None
+    failure: Failure | None = None
 
 
-def next_try_at(tally: Tally) -> float | None:
-    """Return when the next try is due, in seconds since the epoch; ``None`` when there will be none."""
-    if tally.last_outcome not in CHARGED:
-        return tally.last_ended_at + _delay(tally.waits)
-    if tally.failures >= MOST_FAILURES:
-        return None
-    return tally.last_ended_at + _delay(tally.failures)
+def cause_of(tally: Tally) -> Cause:
+    """Return why the last try came to nothing."""
+    return tally.cause or _CAUSES_OF_OUTCOMES.get(tally.last_outcome, Cause.FAILED)
 
 
-def _delay(tries: int) -> float:
-    doublings = min(max(tries - 1, 0), 10)
-    return float(min(FIRST_RETRY_DELAY * 2**doublings, LONGEST_RETRY_DELAY))
+def failure_of(tally: Tally) -> Failure | None:
+    """Return what the last charged try came to; ``None`` where none was charged."""
+    if tally.failure is not None or not tally.failures:
+        return tally.failure
+    if tally.last_outcome in CHARGED:
+        return Failure(tally.last_outcome, None, tally.message)
+    return Failure(Outcome.FAILED)
 
 
 def count(tally: Tally | None, attempt: Attempt) -> Tally:
@@ -129,6 +168,10 @@ def count(tally: Tally | None, attempt: Attempt) -> Tally:
         raise ValueError(f"attempt {attempt.id} has not ended")
     before = tally if tally is not None and tally.goal == attempt.goal else None
     charged = attempt.outcome in CHARGED
+    failure = failure_of(before) if before is not None else None
+    if charged:
+        decisive = _decisive(attempt)
+        failure = Failure(attempt.outcome, decisive.exit_code if decisive else None, attempt.message)
     return Tally(
         package=attempt.package,
         goal=attempt.goal,
@@ -137,4 +180,33 @@ def count(tally: Tally | None, attempt: Attempt) -> Tally:
         last_outcome=attempt.outcome,
         message=attempt.message,
         waits=0 if charged else (before.waits if before else 0) + 1,
+        cause=cause_of_attempt(attempt),
+        failure=failure,
     )
+
+
+def cause_of_attempt(attempt: Attempt) -> Cause | None:
+    """Return why an attempt came to nothing; ``None`` where it has not ended, or succeeded."""
+    if attempt.outcome is None or attempt.outcome in SUCCESSES:
+        return None
+    decisive = _decisive(attempt)
+    if decisive is not None:
+        return _CAUSES_OF_EXIT_CLASSES.get(_class_of(decisive), Cause.FAILED)
+    return _CAUSES_OF_OUTCOMES.get(attempt.outcome, Cause.FAILED)
+
+
+def _decisive(attempt: Attempt) -> ActionResult | None:
+    """Return the installer run by whose exit code the attempt failed, if it was by one.
+
+    It is the first bad one: those after it put something back. Only where the file had to be fetched anew was
+    there another try at the same.
+    """
+    if attempt.outcome not in (Outcome.FAILED, Outcome.FAILED_ROLLED_BACK):
+        return None
+    bad = [(_class_of(result), result) for result in attempt.actions]
+    bad = [(kind, result) for kind, result in bad if kind not in _GOOD]
+    return next((result for kind, result in bad if kind is not ExitClass.FETCH_AGAIN), bad[0][1] if bad else None)
+
+
+def _class_of(result: ActionResult) -> ExitClass:
+    return result.exit_class or classify_msi(result.verb, result.exit_code)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from reconciler.kernel.assignment import Assignment, Goal, Hold
-from reconciler.kernel.attempts import CHARGED, Outcome, Tally, next_try_at
+from reconciler.kernel.attempts import Outcome, Tally
 from reconciler.kernel.kinds import Finding, find_packages
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.practice import failing_checks
+from reconciler.kernel.retries import Tries, tries_of
 from reconciler.kernel.status import Health, Reason, Sync
 from reconciler.kernel.steps import Action, Step, StepKind, Verb
 
@@ -22,7 +23,8 @@ class Standing:
     """Where one package stands on one host, and the step that would bring it on.
 
     ``step`` is what the package needs, whether or not it may start now; ``ready`` says that it may.
-    ``not_before`` is when a step that waits for time may start, in seconds since the epoch.
+    ``not_before`` is when a step that waits for time may start, in seconds since the epoch. ``tries`` tells of the
+    tries at the present goal so far, ``None`` where there were none.
     """
 
     package: str
@@ -35,6 +37,7 @@ class Standing:
     step: Step | None = None
     ready: bool = False
     not_before: float | None = None
+    tries: Tries | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ def converge(assignment: Assignment, observed: Observation, now: float) -> Decis
     tallies = {tally.package: tally for tally in observed.tallies}
     found = find_packages(assignment.goals, observed.facts)
     standings = tuple(
-        _standing(goal, found[goal.package], tallies.get(goal.package), observed, now) for goal in assignment.goals
+        _standing(goal, found[goal.package], tallies.get(goal.package), observed, assignment.host, now)
+        for goal in assignment.goals
     )
     if hold is not None:
         standings = tuple(_held(standing, hold) for standing in standings)
@@ -71,23 +75,28 @@ def converge(assignment: Assignment, observed: Observation, now: float) -> Decis
     return Decision(standings, step, min(waits, default=None))
 
 
-def _standing(goal: Goal, found: Finding, tally: Tally | None, observed: Observation, now: float) -> Standing:
+def _standing(
+    goal: Goal, found: Finding, tally: Tally | None, observed: Observation, host: str, now: float
+) -> Standing:
     tally = tally if tally is not None and tally.goal == goal.fingerprint else None
     step = _as_practised(goal, found.step) if found.step is not None else _finishing(goal, found, tally)
     if step is None:
         return _at_rest(goal, found, observed)
 
     health = Health.MISSING if found.installed is None else Health.PROGRESSING
+    tries = tries_of(tally, host) if tally is not None else None
+    due = tries.next_at if tries is not None else None
     not_before: float | None = None
     ready = False
     message = tally.message if tally else found.message
     if goal.awaits:
-        reason, message, health = Reason.AWAITING_CONFIRMATION, goal.awaits, Health.SUSPENDED
+        reason = Reason.HALTED if goal.halted else Reason.AWAITING_CONFIRMATION
+        message, health = goal.awaits, Health.SUSPENDED
     elif found.obstacle is not None:
         reason, message, health = found.obstacle.reason, found.obstacle.message, Health.DEGRADED
     elif observed.reboot_pending and not goal.practice.despite_reboot:
         reason, message = Reason.REBOOT_PENDING, "a reboot is pending: " + ", ".join(observed.reboot_pending)
-    elif tally is not None and (due := next_try_at(tally)) is None:
+    elif tally is not None and due is None:
         reason, health = Reason.RETRIES_EXHAUSTED, Health.DEGRADED
     elif tally is not None and due is not None and due > now:
         reason, not_before = _waiting_reason(tally), due
@@ -97,7 +106,17 @@ def _standing(goal: Goal, found: Finding, tally: Tally | None, observed: Observa
         health = Health.DEGRADED if tally is not None and tally.failures else health
     wanted = goal.target.version if goal.target else None
     return Standing(
-        goal.package, Sync.OUT_OF_SYNC, health, reason, found.installed, wanted, message, step, ready, not_before
+        goal.package,
+        Sync.OUT_OF_SYNC,
+        health,
+        reason,
+        found.installed,
+        wanted,
+        message,
+        step,
+        ready,
+        not_before,
+        tries,
     )
 
 
@@ -165,7 +184,7 @@ def _held(standing: Standing, hold: Hold) -> Standing:
         standing,
         health=Health.SUSPENDED,
         reason=Reason.HELD,
-        message=f"held: {hold.reason}",
+        message=hold.reason,
         ready=False,
         not_before=hold.until,
     )
@@ -176,6 +195,6 @@ def _waiting_reason(tally: Tally) -> Reason:
         return Reason.INSTALLER_BUSY
     if tally.last_outcome is Outcome.ARTIFACT_REFUSED:
         return Reason.ARTIFACT_REFUSED
-    if tally.last_outcome not in CHARGED:
+    if tally.last_outcome is Outcome.ARTIFACT_UNAVAILABLE:
         return Reason.ARTIFACT_UNAVAILABLE
     return Reason.RETRY_BACKOFF

@@ -61,7 +61,13 @@ def classify(action: Action, exit_code: int) -> ExitClass:
         return _classify_program(action.release, code)
     if action.verb not in _OF_WINDOWS_INSTALLER:
         return ExitClass.SUCCESS if code == 0 else ExitClass.FAILED
-    if action.verb is Verb.REMOVE and code in _ALREADY_GONE:
+    return classify_msi(action.verb, code)
+
+
+def classify_msi(verb: Verb, exit_code: int) -> ExitClass:
+    """Return what ``exit_code`` means after Windows Installer was asked to do ``verb``."""
+    code = normalise_exit_code(exit_code)
+    if verb is Verb.REMOVE and code in _ALREADY_GONE:
         return ExitClass.SUCCESS
     return _CLASS_OF.get(code, ExitClass.FAILED)
 

@@ -89,9 +89,15 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode("ascii", "replace")).hexdigest()
 
 
-def goal_fingerprint(goal: Goal) -> str:
-    """Return the fingerprint of a goal: what is wanted, whatever else the catalog holds."""
-    return digest((goal.package, goal.upgrade_code, goal.target, goal.practice))[:16]
+def goal_fingerprint(goal: Goal, retry: int = 0) -> str:
+    """Return the fingerprint of a goal: what is wanted, whatever else the catalog holds.
+
+    Args:
+        goal: the goal; whether it may start plays no part.
+        retry: the number of the last retry that somebody asked for, 0 where nobody did.
+    """
+    wanted = (goal.package, goal.upgrade_code, goal.target, goal.practice)
+    return digest((*wanted, retry) if retry else wanted)[:16]
 
 
 def assignment_digest(assignment: Assignment) -> str:

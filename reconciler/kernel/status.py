@@ -38,6 +38,7 @@ class Reason(StrEnum):
     ARTIFACT_UNAVAILABLE = "ArtifactUnavailable"
     HELD = "Held"
     AWAITING_CONFIRMATION = "AwaitingConfirmation"
+    HALTED = "Halted"
     INSTALLED_PER_USER = "InstalledPerUser"
     UNKNOWN_NEWER_VERSION = "UnknownNewerVersion"
     NOT_APPLICABLE = "NotApplicable"

@@ -1,10 +1,13 @@
-"""Tells what happened, newest first: revisions seen, attempts made, standings changed."""
+"""Tells what happened, newest first: revisions seen, attempts made, standings changed, retries asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.desired.repository import RepositoryError
 from reconciler.kernel.attempts import Attempt
+from reconciler.kernel.retries import Retry
+from reconciler.operations.desired import InvalidRevision, state_in_force
 from reconciler.site import Site
 from reconciler.store.revisions import RevisionRecord
 from reconciler.store.standings import Transition
@@ -12,9 +15,9 @@ from reconciler.store.standings import Transition
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One entry: exactly one of ``revision``, ``attempt`` and ``transition`` is set.
+    """One entry: exactly one of ``revision``, ``attempt``, ``transition`` and ``retry`` is set.
 
-    ``at`` is in seconds since the epoch. ``host`` is empty for a revision.
+    ``at`` is in seconds since the epoch. ``host`` is empty for a revision and for a retry on all hosts.
     """
 
     at: float
@@ -22,6 +25,7 @@ class Happening:
     revision: RevisionRecord | None = None
     attempt: Attempt | None = None
     transition: Transition | None = None
+    retry: Retry | None = None
 
 
 def history(
@@ -47,5 +51,21 @@ def history(
         Happening(transition.at, transition.host, transition=transition)
         for transition in site.standings.transitions(host=name, package=package, limit=limit)
     ]
+    environment = _environment_of(site, name) if name is not None else None
+    everything += [
+        Happening(retry.at, retry.host, retry=retry)
+        for retry in site.retries.newest(host=name, environment=environment, package=package, limit=limit)
+    ]
     everything.sort(key=lambda happening: happening.at, reverse=True)
     return tuple(everything[:limit])
+
+
+def _environment_of(site: Site, host: str) -> str | None:
+    record = site.hosts.find(host)
+    enrolled_into = record.environment if record is not None else None
+    if site.revisions.in_force() is None:
+        return enrolled_into
+    try:
+        return state_in_force(site).environment_of(host, enrolled_into)
+    except (RepositoryError, InvalidRevision):
+        return enrolled_into

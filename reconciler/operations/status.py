@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reconciler.kernel.status import Reason
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.fleet import known_hosts
 from reconciler.planning.status import HostStatus, host_status
 from reconciler.site import Site
 from reconciler.store.revisions import RevisionRecord, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A release (``None``: the absence) of a package that hosts of an environment do not begin, and why."""
+
+    environment: str
+    package: str
+    version: str | None
+    message: str
+    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,7 @@ class SiteStatus:
     rejected: RevisionRecord | None
     fetch_trouble: str
     hosts: tuple[HostStatus, ...]
+    halts: tuple[Halt, ...] = ()
 
 
 def site_status(site: Site, environment: str | None = None) -> SiteStatus:
@@ -50,4 +64,15 @@ def site_status(site: Site, environment: str | None = None) -> SiteStatus:
         rejected=newest if newest is not None and newest.verdict is Verdict.INVALID else None,
         fetch_trouble=site.revisions.fact("fetchTrouble") or "",
         hosts=hosts,
+        halts=_halts(hosts),
     )
+
+
+def _halts(hosts: Iterable[HostStatus]) -> tuple[Halt, ...]:
+    halted: dict[tuple[str, str, str | None, str], list[str]] = {}
+    for host in hosts:
+        for standing in host.packages:
+            if standing.reason is Reason.HALTED:
+                key = (host.environment, standing.package, standing.wanted, standing.message)
+                halted.setdefault(key, []).append(host.host)
+    return tuple(Halt(*key, tuple(names)) for key, names in halted.items())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.kernel.attempts import Attempt
+from reconciler.kernel.attempts import Attempt, Cause, cause_of_attempt
 from reconciler.kernel.convergence import Standing
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.kinds.msi import group_families
 from reconciler.kernel.observation import InstalledProduct
+from reconciler.kernel.retries import Retry
 from reconciler.operations.desired import mirror_of, state_in_force
 from reconciler.operations.host import find_host
 from reconciler.operations.provenance import Provenance, asked_by
@@ -18,6 +19,9 @@ from reconciler.site import Site
 
 RECENT_ATTEMPTS = 10
 """How many attempts are shown."""
+
+RECENT_RETRIES = 3
+"""How many retries are shown."""
 
 
 class NotManaged(ReconcilerError):
@@ -28,11 +32,15 @@ class NotManaged(ReconcilerError):
 
 @dataclass(frozen=True, slots=True)
 class TracedAttempt:
-    """An attempt, the commit that asked for it where that is still known, and its log where one was sent."""
+    """An attempt, the commit that asked for it where that is still known, and its log where one was sent.
+
+    ``cause`` is why it came to nothing, which says how long the next one waits.
+    """
 
     attempt: Attempt
     asked_by: Provenance | None
     log: Path | None
+    cause: Cause | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,8 @@ class Trace:
     """Why a package is as it is on a host.
 
     ``asked_by`` is the commit that brought the present wish into the host's environment; ``since`` when the
-    package came to stand as it does, in seconds since the epoch.
+    package came to stand as it does, in seconds since the epoch. ``retries`` are the last ones that somebody asked
+    for, the newest first.
     """
 
     host: str
@@ -51,6 +60,7 @@ class Trace:
     asked_by: Provenance | None
     installed: tuple[InstalledProduct, ...]
     attempts: tuple[TracedAttempt, ...]
+    retries: tuple[Retry, ...]
 
 
 def trace(site: Site, host: str, package: str) -> Trace:
@@ -94,7 +104,11 @@ def trace(site: Site, host: str, package: str) -> Trace:
                 record.attempt,
                 asked_by(site, mirror, record.attempt.revision, known, package),
                 site.logs.find(record.attempt.id),
+                cause_of_attempt(record.attempt),
             )
             for record in records
+        ),
+        retries=site.retries.newest(
+            host=known.name, environment=known.environment, package=package, limit=RECENT_RETRIES
         ),
     )

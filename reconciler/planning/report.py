@@ -67,11 +67,11 @@ def _sections(
     if comparison.plan is None:
         lines.append("not known: there is no installation here to ask what hosts have")
     else:
-        lines += _plan_lines(comparison.plan, table)
+        lines += _plan_lines(comparison.plan, table, clean)
     return lines
 
 
-def _plan_lines(plan: Plan, table: Table) -> list[str]:
+def _plan_lines(plan: Plan, table: Table, clean: Callable[[str], str]) -> list[str]:
     groups = group(plan.steps)
     lines = table(_STEP_COLUMNS, [_step_row(alike) for alike in groups]) if groups else ["nothing to do"]
     if plan.unknown:
@@ -80,6 +80,9 @@ def _plan_lines(plan: Plan, table: Table) -> list[str]:
     reboots = {host for alike in groups if alike.reboot_expected for host in alike.hosts}
     if reboots:
         lines += ["", f"A reboot is expected on {len(reboots)} host(s)."]
+    for alike in groups:
+        if alike.reason is Reason.HALTED:
+            lines += ["", f"Halted on {len(alike.hosts)} host(s) of {alike.environment}: {clean(alike.message)}"]
     busy = {step.host for step in plan.steps}
     lines += [
         "",
@@ -101,6 +104,7 @@ def _change_row(change: WishChange) -> tuple[str, ...]:
 
 def _step_row(alike: StepGroup) -> tuple[str, ...]:
     when = "now" if alike.reason is Reason.STEP_DUE else str(alike.reason)
+    told = alike.message if alike.reason is not Reason.HALTED else ""  # once for all below the table
     return (
         alike.environment,
         alike.package,
@@ -109,7 +113,7 @@ def _step_row(alike: StepGroup) -> tuple[str, ...]:
         str(len(alike.hosts)),
         _some(alike.hosts),
         size(alike.fetch),
-        when + (f": {alike.message}" if alike.message else ""),
+        when + (f": {told}" if told else ""),
     )
 
 

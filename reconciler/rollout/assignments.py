@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.desired.model import DesiredState, Variant
 from reconciler.kernel.assignment import Assignment, Goal, Hold
 from reconciler.kernel.protocol import assignment_digest, goal_fingerprint
 from reconciler.kernel.releases import Release
+from reconciler.rollout.breaker import ReleaseKey, halt
 from reconciler.rollout.guards import Held, hold_back
+from reconciler.rollout.retries import Retries
 
 Goals = tuple[Goal, ...]
 
@@ -23,13 +25,21 @@ class Assigned:
 
 
 class Assigner:
-    """Makes assignments from one desired state. Hosts that should have the same share their goals in memory."""
+    """Makes assignments from one desired state. Hosts that should have the same share their goals in memory.
 
-    def __init__(self, desired: DesiredState) -> None:
+    Args:
+        desired: the desired state.
+        retries: what people asked to be tried afresh.
+    """
+
+    def __init__(self, desired: DesiredState, retries: Retries | None = None) -> None:
         self._desired = desired
-        self._goals: dict[tuple[str, str | None], Goal] = {}
-        self._shared: dict[tuple[str, Variant, frozenset[str]], Goals] = {}
+        self._retries = retries or Retries()
+        self._bare: dict[tuple[str, str | None], Goal] = {}
+        self._goals: dict[tuple[str, str | None, int], Goal] = {}
+        self._shared: dict[tuple[str, Variant, frozenset[str], str], Goals] = {}
         self._held_back: dict[tuple[str, int, bool], Goals] = {}
+        self._halted: dict[tuple[str, int, frozenset[str]], Goals] = {}
         self._digests: dict[tuple[str, int, Hold | None], str] = {}
 
     def assign(self, host: str, enrolled_into: str | None, managed: Collection[str] = ()) -> Assigned:
@@ -51,7 +61,8 @@ class Assigner:
             return self._digested(Assignment(name, enrolled_into or "", self._desired.revision))
         variant = self._desired.variant(environment, host)
         dropped = frozenset(managed) if self._desired.environments[environment].prune else frozenset()
-        key = (environment, variant, dropped)
+        alone = name if name in self._retries.hosts else ""
+        key = (environment, variant, dropped, alone)
         goals = self._shared.get(key)
         if goals is None:
             goals = self._shared[key] = self._goals_of(environment, host, dropped)
@@ -74,6 +85,21 @@ class Assigner:
             self._held_back[key] = goals
         return assigned if goals is assignment.goals else self._digested(replace(assignment, goals=goals))
 
+    def halt(self, assigned: Assigned, halts: Mapping[ReleaseKey, str], tried: frozenset[str]) -> Assigned:
+        """Return the assignment with those goals marked that must not begin, since other hosts failed at them.
+
+        Args:
+            assigned: what `assign` or `hold_back` returned.
+            halts: which releases are halted where, and why; the same in all calls.
+            tried: the packages that the host has tried in vain or was told to try: those it goes on with.
+        """
+        assignment = assigned.assignment
+        key = (assignment.environment, id(assignment.goals), tried)
+        goals = self._halted.get(key)
+        if goals is None:
+            goals = self._halted[key] = halt(assignment.goals, assignment.environment, halts, tried)
+        return assigned if goals is assignment.goals else self._digested(replace(assignment, goals=goals))
+
     def _digested(self, assignment: Assignment) -> Assigned:
         """Goals are told apart by identity: they are kept alive here, and comparing them whole costs too much."""
         key = (assignment.environment, id(assignment.goals), assignment.hold)
@@ -85,15 +111,19 @@ class Assigner:
     def _goals_of(self, environment: str, host: str, managed: frozenset[str]) -> Goals:
         wanted = self._desired.wanted(environment, host)
         pruned = sorted((managed - wanted.keys()) & self._desired.packages.keys())
-        goals = [self._goal(package, release) for package, release in wanted.items()]
-        return (*goals, *(self._goal(package, None) for package in pruned))
+        wishes = [*wanted.items(), *((package, None) for package in pruned)]
+        return tuple(self._goal(host, environment, package, release) for package, release in wishes)
 
-    def _goal(self, name: str, target: Release | None) -> Goal:
+    def _goal(self, host: str, environment: str, name: str, target: Release | None) -> Goal:
         package = self._desired.packages[name]
         key = (name, target.version if target else None)
-        goal = self._goals.get(key)
-        if goal is None:
+        bare = self._bare.get(key)
+        if bare is None:
             others = tuple(release for release in package.releases if release is not target)
             bare = Goal(name, package.upgrade_code, target, others, kind=package.kind, practice=package.practice)
-            goal = self._goals[key] = replace(bare, fingerprint=goal_fingerprint(bare))
+            self._bare[key] = bare
+        number = self._retries.number(host.upper(), environment, bare)
+        goal = self._goals.get((*key, number))
+        if goal is None:
+            goal = self._goals[(*key, number)] = replace(bare, fingerprint=goal_fingerprint(bare, number))
         return goal

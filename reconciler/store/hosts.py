@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from reconciler.kernel.attempts import failure_of
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.wire import decode, encode
 from reconciler.store.database import Database
@@ -20,7 +21,8 @@ class HostRecord:
     """What is kept of a host. Times are in seconds since the epoch.
 
     ``report_digest`` and ``acknowledged`` are the digests of its last report and of the assignment it then
-    worked from; ``assigned`` is the digest of the one it should work from.
+    worked from; ``assigned`` is the digest of the one it should work from. ``failing`` says that it told of a
+    failed attempt at a goal that it is still held to.
     """
 
     name: str
@@ -35,6 +37,7 @@ class HostRecord:
     assigned: str
     assigned_revision: str
     assigned_at: float | None
+    failing: bool
     observation: Observation | None
 
 
@@ -81,13 +84,26 @@ class HostStore:
 
     def outlines(self) -> tuple[HostOutline, ...]:
         """Return every enrolled host, in no order, without its report."""
-        query = sa.select(hosts.c.name, hosts.c.environment, hosts.c.reported_at.is_not(None).label("reported"))
+        reported = hosts.c.reported_at.is_not(None)
+        query = sa.select(hosts.c.name, hosts.c.environment, reported.label("reported"))
         with self._database.read() as connection:
-            return tuple(HostOutline(row.name, row.environment, row.reported) for row in connection.execute(query))
+            return tuple(HostOutline(*row) for row in connection.execute(query))
 
-    def observations(self) -> dict[str, Observation]:
-        """Return what every host that ever reported last said, by its name."""
+    def failing(self) -> frozenset[str]:
+        """Return the names of the hosts that told of a failed attempt at a goal that they are still held to."""
+        with self._database.read() as connection:
+            return frozenset(connection.scalars(sa.select(hosts.c.name).where(hosts.c.failing)))
+
+    def observations(self, names: Collection[str] | None = None) -> dict[str, Observation]:
+        """Return what every host that ever reported last said, by its name.
+
+        Args:
+            names: only these hosts'.
+        """
         query = sa.select(hosts.c.name, hosts.c.observation).where(hosts.c.observation.is_not(None))
+        if names is not None:
+            wanted = sa.text("SELECT value FROM json_each(:names)").bindparams(names=json.dumps(sorted(names)))
+            query = query.where(hosts.c.name.in_(wanted))
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return {row.name: decode(Observation, json.loads(row.observation)) for row in rows}
@@ -167,6 +183,7 @@ class HostStore:
                     acknowledged=acknowledged,
                     reported_at=now,
                     last_seen=now,
+                    failing=any(failure_of(tally) is not None for tally in observation.tallies),
                 )
             )
 

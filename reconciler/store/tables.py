@@ -63,6 +63,8 @@ hosts = sa.Table(
     sa.Column("assigned", sa.Text, nullable=False, server_default=""),
     sa.Column("assigned_revision", sa.Text, nullable=False, server_default=""),
     sa.Column("assigned_at", sa.Float),
+    sa.Column("failing", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("ix_hosts_failing", "failing"),
     comment="Each enrolled host: how it proves itself, what it last said, and what it should have.",
 )
 
@@ -88,6 +90,21 @@ attempts = sa.Table(
     sa.Index("ix_attempts_host_package", "host", "package", "started_at"),
     sa.Index("ix_attempts_started_at", "started_at"),
     comment="Every try at a step. An attempt that has ended never changes again.",
+)
+
+retries = sa.Table(
+    "retries",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("package", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("goal", sa.Text, nullable=False),
+    sa.Column("failure", sa.Text),
+    comment="Who asked when and why that tries be counted afresh. Append-only; an empty host means them all.",
 )
 
 standings = sa.Table(

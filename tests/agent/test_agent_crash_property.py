@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from reconciler.agent.artifacts import ArtifactCache
 from reconciler.agent.installer import Installer
-from reconciler.agent.journal import SUCCESSES, Journal
+from reconciler.agent.journal import Journal
 from reconciler.agent.recovery import recover
 from reconciler.agent.run_folder import claim_run, write_result
 from reconciler.agent.stepper import Stepper
-from reconciler.kernel.attempts import Outcome
+from reconciler.kernel.attempts import SUCCESSES, Outcome
 from reconciler.kernel.convergence import converge
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.steps import Verb

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from reconciler.kernel.attempts import Outcome
+from reconciler.kernel.attempts import Cause, Outcome
 from reconciler.kernel.calls import CallKind
+from reconciler.kernel.retries import next_try_at
 from reconciler.kernel.steps import Verb
 from reconciler.testing.sample_packages import installed
 from reconciler.testing.simulated_state import Fault
@@ -32,6 +35,41 @@ def test_a_failed_installer_is_reported_with_its_message_and_its_log(server, mac
     assert "needs the moon" in server.logs[attempt.id]
     assert told_tally(server).failures == 1
     assert machine.windows.state().products == ()
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [(1603, Cause.FAILED, 30), (1625, Cause.PERMANENT, 3600), (1639, Cause.OUR_FAULT, 600)],
+)
+def test_the_next_try_is_as_far_away_as_the_exit_code_says(server, machine, catalog, start, expected):
+    exit_code, cause, delay = expected
+    release = catalog.release("1.0.0", 1)
+    machine.windows.add_fault(Fault(release.product_code, exit_code=exit_code, message="no"))
+    server.assign(catalog.assignment(release))
+    agent = start()
+    tally = told_tally(server)
+    assert (tally.cause, tally.failure.exit_code) == (cause, exit_code)
+    assert delay <= next_try_at(tally, "HOST7") - tally.last_ended_at <= delay * 1.1
+    agent.stop()
+    told = len(server.reports)
+    server.assign(replace(catalog.assignment(release), revision="r2"))
+    start()
+    server.wait_for(lambda s: len(s.check_ins) > 3)
+    assert len(server.attempts()) == 1, "the journal keeps the cause over a restart"
+    assert all(report.observation.tallies == (tally,) for report in server.reports[told:])
+
+
+def test_a_goal_that_is_halted_is_not_begun_and_goes_on_when_it_is_no_more(server, machine, catalog, start):
+    release = catalog.release("1.0.0", 1)
+    free = catalog.assignment(release)
+    goal = replace(free.goals[0], awaits="3 hosts failed alike", halted=True)
+    server.assign(replace(free, goals=(goal,)))
+    start()
+    server.wait_for(lambda s: len(s.check_ins) > 5)
+    assert server.attempts() == []
+    server.assign(free)
+    server.wait_for(ended(1))
+    assert server.attempts()[0].outcome is Outcome.SUCCEEDED
 
 
 def test_the_message_comes_from_the_log_where_the_installer_tells_none(server, machine, catalog, start):

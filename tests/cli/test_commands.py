@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,14 @@ def test_a_folder_that_is_not_there_is_an_error_with_a_hint(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "command", [["plan"], ["host", "H1"], ["trace", "H1", "app"], ["agent", "token", "--environment", "dev"]]
+    "command",
+    [
+        ["plan"],
+        ["host", "H1"],
+        ["trace", "H1", "app"],
+        ["agent", "token", "--environment", "dev"],
+        ["retry", "H1", "app"],
+    ],
 )
 def test_before_anything_is_in_force_commands_say_what_to_do(command: list[str], tmp_path: Path) -> None:
     assert reconciler("status", RECONCILER_DATA=str(tmp_path / "data")).returncode == 0
@@ -70,6 +78,36 @@ def test_before_anything_is_in_force_commands_say_what_to_do(command: list[str],
     assert "no valid revision" in done.stderr
     assert "reconciler" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["H1"], ["--environment", "dev"], ["--package", "app"], ["H1", "app", "--environment", "dev"]],
+    ids=" ".join,
+)
+def test_retry_wants_a_host_or_an_environment_and_a_package(words: list[str], tmp_path: Path) -> None:
+    done = reconciler("retry", *words, RECONCILER_DATA=str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert "HOST and PACKAGE" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_how_tries_stand_is_told_in_one_phrase() -> None:
+    from reconciler.cli.output import tries
+    from reconciler.kernel.attempts import Cause
+    from reconciler.kernel.retries import Tries
+
+    now = time.time()
+    then = time.strftime("%H:%M:%S", time.localtime(now))
+    assert tries(Tries(3, 8, 0, Cause.FAILED, 1603, now)) == f"attempt 3 of 8 (failed 1603), next try {then}"
+    assert (
+        tries(Tries(4, 4, 0, Cause.PERMANENT, 1625, None))
+        == "attempt 4 of 4 (refused for good 1625), no further try"
+    )
+    far = tries(Tries(1, None, 2, Cause.WAITED, None, now + 200_000))
+    day = time.strftime("%Y-%m-%d", time.localtime(now + 200_000))
+    assert far.startswith(f"attempt 2, not charged (had to wait), next try {day} ")
+    assert tries(None) == ""
 
 
 def test_status_of_nothing_is_no_error(tmp_path: Path) -> None:

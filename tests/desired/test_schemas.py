@@ -112,6 +112,8 @@ def test_every_key_is_tried() -> None:
         ("environment", {"overrides": [{"packages": {}}]}),
         ("environment", {"overrides": [{"hosts": {}, "packages": {}}]}),
         ("environment", {"prune": "yes"}),
+        ("environment", {"haltAfter": 0}),
+        ("environment", {"haltAfter": "three"}),
         ("environment", {"inherits": "a/b/c"}),
         ("reconciler", {"version": 1, "removals": {"share": "a quarter"}}),
         ("reconciler", {"version": 1, "groups": {"x": ["riley"]}}),

@@ -82,6 +82,7 @@ def test_nothing_but_versions_is_inherited(state: DesiredState) -> None:
     assert heir.overrides == heir.confirm == heir.owners == ()
     assert not heir.prune
     assert heir.hold is None
+    assert (prod.halt_after, heir.halt_after) == (5, 3)
 
 
 def test_what_hosts_need_of_a_release_and_what_people_do(state: DesiredState) -> None:

@@ -18,10 +18,11 @@ from reconciler.desired.manifests import schema_of
 from reconciler.kernel import protocol
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal, Hold
-from reconciler.kernel.attempts import CHARGED, ActionResult, Attempt, Outcome
-from reconciler.kernel.exit_codes import ExitClass, classify
+from reconciler.kernel.attempts import CHARGED, ActionResult, Attempt, Cause, Outcome
+from reconciler.kernel.exit_codes import ExitClass, classify_msi
 from reconciler.kernel.observation import InstalledProduct, Observation
 from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.retries import BACKOFFS
 from reconciler.kernel.status import Health, Reason, Sync
 from reconciler.kernel.steps import StepKind, Verb
 from reconciler.planning.changes import ChangeKind, WishChange
@@ -116,6 +117,23 @@ def test_every_outcome_has_its_row_and_says_whether_it_is_charged() -> None:
     assert {row[0].strip("`"): row[1] == "yes" for row in rows} == {o.value: o in CHARGED for o in Outcome}
 
 
+def test_every_cause_has_its_row_with_its_delays_and_its_end() -> None:
+    rows = {row[0].strip("`"): row[2:] for row in Page.of("reference/agent.md").section("Backoff").rows()}
+    assert rows.keys() == {cause.value for cause in Cause}
+    seconds = {"s": 1, "min": 60, "h": 3600}
+    for cause, backoff in BACKOFFS.items():
+        charged, delays, tries = rows[cause]
+        assert (charged == "yes") == (backoff.most is not None)
+        assert tries == ("without end" if backoff.most is None else str(backoff.most))
+        told = [float(number) * seconds[unit] for number, unit in re.findall(r"(\d+) (s|min|h)\b", delays)]
+        made = [min(backoff.first * backoff.growth**step, backoff.longest) for step in range(len(told) - 1)]
+        last = (
+            backoff.longest if "…" in delays else min(backoff.first * backoff.growth ** len(made), backoff.longest)
+        )
+        assert told == [*made, last]
+        assert "…" in delays or len(told) == (backoff.most or 0) - 1
+
+
 def test_exit_codes_stand_in_the_class_that_they_have() -> None:
     rows = {
         row[0]: row[1] for row in Page.of("reference/agent.md").section("Exit codes of Windows Installer").rows()
@@ -126,13 +144,15 @@ def test_exit_codes_stand_in_the_class_that_they_have() -> None:
         "suspended": ExitClass.SUSPENDED,
         "wait": ExitClass.WAIT,
         "fetch again": ExitClass.FETCH_AGAIN,
+        "permanent": ExitClass.PERMANENT,
+        "our fault": ExitClass.OUR_FAULT,
     }
     for name, exit_class in classes.items():
         installing, _, removing = rows[name].partition("; on removal also ")
         told = {int(code) for code in re.findall(r"\d+", installing)}
-        assert told == {code for code in range(4000) if classify(Verb.INSTALL, code) is exit_class}, name
+        assert told == {code for code in range(4000) if classify_msi(Verb.INSTALL, code) is exit_class}, name
         for code in re.findall(r"\d+", removing):
-            assert classify(Verb.REMOVE, int(code)) is exit_class
+            assert classify_msi(Verb.REMOVE, int(code)) is exit_class
 
 
 @pytest.mark.parametrize(

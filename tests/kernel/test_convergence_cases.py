@@ -68,7 +68,15 @@ def test_case(file: Path) -> None:
     catalog = {spec["version"] + spec.get("build", ""): release(spec) for spec in case["catalog"]}
     target = catalog[case["wanted"]] if case["wanted"] != "absent" else None
     others = tuple(known for known in catalog.values() if known is not target)
-    goal = Goal("app", UPGRADE_CODE, target, others, fingerprint="goal", awaits=case.get("awaits", ""))
+    goal = Goal(
+        "app",
+        UPGRADE_CODE,
+        target,
+        others,
+        fingerprint="goal",
+        awaits=case.get("awaits", ""),
+        halted=case.get("halted", False),
+    )
     assignment = Assignment("H", "dev", "c0ffee", (goal,), hold(case.get("hold")))
     decision = converge(assignment, observation(case), NOW)
     (standing,) = decision.standings
@@ -86,7 +94,7 @@ def test_case(file: Path) -> None:
         if step.compensation:
             shown["compensation"] = [f"{action.verb} {action.version}" for action in step.compensation]
     if decision.look_again_at is not None:
-        shown["look_again_in"] = decision.look_again_at - NOW
+        shown["look_again_in"] = round(decision.look_again_at - NOW, 1)
     assert shown == expected
     assert (decision.step is not None) == standing.ready
     assert decision == converge(assignment, observation(case), NOW)

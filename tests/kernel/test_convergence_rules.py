@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal
-from reconciler.kernel.attempts import CHARGED, MOST_FAILURES, Attempt, Outcome, Tally, count, next_try_at
+from reconciler.kernel.attempts import CHARGED, Attempt, Cause, Outcome, Tally, cause_of, count
 from reconciler.kernel.convergence import converge
 from reconciler.kernel.observation import Context, InstalledProduct, Observation, ProductState
 from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.retries import BACKOFFS, next_try_at
 from reconciler.kernel.steps import Step, StepKind, Verb
 
 NOW = 1_000_000.0
@@ -60,6 +61,8 @@ tallies = st.builds(
     failures=st.integers(0, 12),
     last_ended_at=st.floats(NOW - 10_000, NOW),
     last_outcome=st.sampled_from([o for o in Outcome if o not in (Outcome.SUCCEEDED,)]),
+    waits=st.integers(0, 2000),
+    cause=st.none() | st.sampled_from(Cause),
 )
 observations = st.builds(
     Observation,
@@ -138,10 +141,11 @@ def test_tries_are_bounded_and_a_new_goal_starts_afresh(assignment: Assignment, 
         if tally is None or tally.goal != goal.fingerprint:
             continue
         if standing.ready:
-            due = next_try_at(tally)
+            due = next_try_at(tally, assignment.host)
             assert due is not None
             assert due <= NOW
-            assert tally.failures < MOST_FAILURES or tally.last_outcome not in CHARGED
+            most = BACKOFFS[cause_of(tally)].most
+            assert most is None or tally.failures < most
 
 
 @given(st.lists(st.sampled_from([o for o in Outcome if not o.value.startswith("succeeded")]), min_size=1))
@@ -154,7 +158,8 @@ def test_only_charged_attempts_are_counted(outcomes: list[Outcome]) -> None:
         )
     assert tally is not None
     assert tally.failures == sum(outcome in CHARGED for outcome in outcomes)
-    assume(tally.failures < MOST_FAILURES)
-    due = next_try_at(tally)
+    assert (tally.failure is None) == (tally.failures == 0)
+    assume(tally.failures < 8)
+    due = next_try_at(tally, "H")
     assert due is not None
-    assert 30.0 <= due - tally.last_ended_at <= 3600.0
+    assert 30.0 <= due - tally.last_ended_at <= 3600.0 * 1.1

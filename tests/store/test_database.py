@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -13,6 +15,7 @@ from alembic.script import ScriptDirectory
 
 from reconciler.store import database as module
 from reconciler.store.database import NEWEST_MIGRATION, Database, StoreError
+from reconciler.store.hosts import HostStore
 from reconciler.store.tables import metadata
 
 MIGRATIONS = Path(module.__file__).parent / "migrations"
@@ -79,4 +82,33 @@ def test_an_error_within_a_transaction_undoes_it(tmp_path: Path) -> None:
         write_and_fail()
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM facts").scalar() == 0
+    database.close()
+
+
+def test_bringing_a_database_up_to_date_finds_the_hosts_that_had_failed_tries(tmp_path: Path) -> None:
+    path = tmp_path / "reconciler.sqlite"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        said = {
+            "FAILED-1": '{"products":[],"tallies":[{"package":"app","failures":2}]}',
+            "WAITED-1": '{"tallies":[{"package":"app","failures":0}]}',
+            "FINE-1": '{"products":[]}',
+            "NEW-1": None,
+        }
+        for name, observation in said.items():
+            row = {"name": name, "said": observation}
+            connection.execute(
+                sa.text(
+                    "INSERT INTO hosts (name, environment, key_sha256, enrolled_at, last_seen, observation) "
+                    "VALUES (:name, 'dev', '', 0, 0, :said)"
+                ),
+                row,
+            )
+    engine.dispose()
+    database = Database(path)
+    assert HostStore(database).failing() == {"FAILED-1"}
     database.close()
