@@ -15,6 +15,7 @@ from reconciler.lab.prefix import WinePrefix
 from reconciler.lab.processes import WineProcess, kill_all, processes_of
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm.libraries import libraries
+from reconciler.lab.winrm.server import IN_CONSOLE
 from reconciler.lab.winrm.server.limits import Limits
 from reconciler.lab.winrm.tools import install_tools
 
@@ -25,7 +26,6 @@ TLS_PORT = 5986
 _SERVER = Path(__file__).with_name("server")
 _PACKAGE = ("reconciler", "lab", "winrm")
 _CONFIG, _READY, _FAILURE = "config.json", "ready.json", "failure.txt"
-_IN_CONSOLE = "in-console"
 _START_SECONDS = 60
 _LOOK_SECONDS = 0.02
 
@@ -131,4 +131,4 @@ def _address_in(file: Path) -> str | None:
 
 
 def _is_endpoint(process: WineProcess) -> bool:
-    return process.command[-2:] == (FOLDER, _IN_CONSOLE)
+    return process.command[-2:] == (FOLDER, IN_CONSOLE)

@@ -66,6 +66,15 @@ def test_a_program_that_is_not_there_is_a_fault_without_cmd(basic: Protocol) -> 
     assert raised.value.wsman_fault_code == 2147942402
 
 
+def test_a_folder_that_is_not_there_is_a_fault(basic: Protocol) -> None:
+    shell = basic.open_shell(working_directory=r"C:\no\such\folder")
+
+    with pytest.raises(WSManFaultError) as raised:
+        basic.run_command(shell, "ver")
+
+    assert raised.value.wsman_fault_code == 0x8007010B  # ERROR_DIRECTORY
+
+
 def test_a_user_has_so_many_shells_and_no_more(lab_host: MakeHost, sign_in: SignIn) -> None:
     protocol = sign_in(limited(lab_host("winrm-02"), max_shells_per_user=2))
     first, _ = protocol.open_shell(), protocol.open_shell()

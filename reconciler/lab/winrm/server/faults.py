@@ -85,9 +85,10 @@ class Fault(Enum):
 
 
 class WSManFault(Exception):
-    """A request is answered by ``fault``; ``detail`` fills the gap in its text."""
+    """A request is answered by ``fault``; ``detail`` fills the gap in its text, ``code`` replaces its code."""
 
-    def __init__(self, fault: Fault, detail: object = "") -> None:
+    def __init__(self, fault: Fault, detail: object = "", code: int | None = None) -> None:
         super().__init__(fault.name)
         self.fault = fault
+        self.code: int = fault.value.code if code is None else code
         self.text = fault.value.text.format(detail)

@@ -9,18 +9,19 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from spnego._ntlm_raw.crypto import ntowfv1
 
+from reconciler.lab.winrm.server import IN_CONSOLE
 from reconciler.lab.winrm.server.limits import Limits
 from reconciler.lab.winrm.server.operations import Service
 from reconciler.lab.winrm.server.shells import CONSOLE_CODE_PAGE, Shells
 from reconciler.lab.winrm.server.sign_in import ACCOUNTS_VARIABLE, Account
 from reconciler.lab.winrm.server.web import Listener
-
-IN_CONSOLE = "in-console"
-"""The word on the command line of the process that is the endpoint, and not the one that gives it its console."""
 
 _CREATE_NO_WINDOW = 0x08000000
 
@@ -38,7 +39,7 @@ def main(words: list[str]) -> None:
     listeners = _listen(config, Service(Shells(Limits(**config["limits"]))), account)
     for listener in listeners:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
-    _tell(folder / "ready.json", {"address": str(listeners[0].server_address[0]), "pid": os.getpid()})
+    _tell(folder / "ready.json", {"address": str(listeners[0].server_address[0])})
     threading.Event().wait()
 
 
@@ -70,27 +71,28 @@ def _write_accounts(file: Path, account: Account) -> None:
     os.environ[ACCOUNTS_VARIABLE] = str(file)
 
 
-def _listen(config: dict[str, object], service: Service, account: Account) -> list[Listener]:
-    """Listen on the first of the addresses on which every port is free."""
-    tls: ssl.SSLContext | None = None
-    certificate = config.get("certificate")
-    ports: list[tuple[int, ssl.SSLContext | None]] = [(int(str(config["port"])), None)]
-    if isinstance(certificate, str):
+def _listen(config: Mapping[str, Any], service: Service, account: Account) -> list[Listener]:
+    """Listen on the first of the addresses on which every port is free.
+
+    Raises:
+        OSError: there is none.
+    """
+    ports: dict[int, ssl.SSLContext | None] = {config["port"]: None}
+    if config.get("certificate"):
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(certificate)
-        ports.append((int(str(config["tls_port"])), tls))
-    addresses = config["addresses"]
-    assert isinstance(addresses, list)
-    for address in addresses:
-        listeners: list[Listener] = []
-        try:
-            for port, context in ports:
-                listeners.append(Listener((address, port), service, account, context))
-        except OSError:
-            for listener in listeners:
-                listener.server_close()
-            continue
-        return listeners
+        tls.load_cert_chain(config["certificate"])
+        ports[config["tls_port"]] = tls
+    for address in config["addresses"]:
+        with ExitStack() as opened:
+            try:
+                listeners = [
+                    opened.enter_context(Listener((address, port), service, account, tls))
+                    for port, tls in ports.items()
+                ]
+            except OSError:
+                continue  # somebody else's; what has been opened of it is closed
+            opened.pop_all()
+            return listeners
     raise OSError("no address is free")
 
 

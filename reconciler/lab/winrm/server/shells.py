@@ -114,7 +114,7 @@ class Shells:
         try:
             command = RunningCommand(_start_of(shell.options, command_line, skip_cmd))
         except OSError as error:
-            raise WSManFault(Fault.CANNOT_START, error.strerror or error) from error
+            raise WSManFault(Fault.CANNOT_START, error.strerror or error, _result_of(error)) from error
         with self._lock:
             shell.commands[command_id] = command
             removed = self._shells.get(shell.id) is not shell
@@ -185,6 +185,12 @@ def _start_of(options: ShellOptions, command_line: str, skip_cmd: bool) -> Start
         shell = os.environ.get("COMSPEC", "cmd.exe")
         command_line = f'{shell} /c "{prelude}{command_line}"'
     return Start(command_line, folder, environment, flags)
+
+
+def _result_of(error: OSError) -> int | None:
+    """Return the error of Windows as an HRESULT."""
+    number: int | None = getattr(error, "winerror", None)
+    return None if number is None else 0x80070000 | number
 
 
 def _own_environment() -> dict[str, str]:

@@ -118,7 +118,7 @@ def fault_answer(fault: WSManFault, relates_to: str, machine: str) -> bytes:
 
 
 def _detail(fault: WSManFault, text: str, machine: str) -> str:
-    code = fault.fault.value.code
+    code = fault.code
     if fault.fault is Fault.TOO_MANY_OPERATIONS:
         # This one comes from the shell's plug-in, in the form that WMI gives its errors.
         return (
