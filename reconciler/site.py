@@ -12,6 +12,7 @@ from reconciler.desired.cache import LoadCache
 from reconciler.hosts.logs import AttemptLogs
 from reconciler.settings import Settings
 from reconciler.store.attempts import AttemptStore
+from reconciler.store.audit import AuditStore
 from reconciler.store.database import Database
 from reconciler.store.hosts import HostStore
 from reconciler.store.managed import ManagedStore
@@ -36,6 +37,7 @@ class Site:
     retries: RetryStore
     revisions: RevisionStore
     standings: StandingStore
+    audit: AuditStore
     artifacts: ArtifactStore
     logs: AttemptLogs
     loads: LoadCache
@@ -67,6 +69,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
             RetryStore(database),
             revisions,
             StandingStore(database),
+            AuditStore(database),
             ArtifactStore(data / "artifacts"),
             AttemptLogs(data / "attempt-logs"),
             LoadCache(data / "desired-state.cache"),

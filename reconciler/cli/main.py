@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from reconciler.cli import agent, catalog, daemon, demo, desired, fleet, lab, plan, publish, retry
+from reconciler.cli import agent, audit, catalog, daemon, demo, desired, fleet, lab, plan, publish, retry
 from reconciler.kernel.errors import ReconcilerError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 for commands in (catalog, desired, plan, publish, fleet, retry, daemon, demo):
     commands.register(app)
 app.add_typer(agent.app, name="agent")
+app.add_typer(audit.app, name="audit")
 app.add_typer(lab.app, name="lab")
 
 

@@ -154,7 +154,7 @@ class Inbox:
 
     def _keep_report(self, member: Member, report: protocol.Report) -> None:
         now = time.time()
-        self._attempts.record(member.name, report.attempts)
+        self._attempts.record(member.name, report.attempts, now)
         self._hosts.record_report(member.name, report.observation, report.digest, report.assignment, now)
         member.report = report.digest
         member.last_seen = now

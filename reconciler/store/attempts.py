@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from reconciler.kernel.attempts import Attempt
 from reconciler.kernel.wire import decode, encode
+from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
 from reconciler.store.tables import attempts
 
@@ -29,10 +31,16 @@ class AttemptStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, host: str, reported: Iterable[Attempt]) -> None:
+    def record(self, host: str, reported: Iterable[Attempt], now: float) -> None:
         """Keep attempts. Hearing of one again changes nothing once it has ended, and a host can speak only
         of its own.
+
+        Args:
+            host: who made them.
+            reported: the attempts.
+            now: seconds since the epoch.
         """
+        reported = tuple(reported)
         rows = [
             {
                 "id": attempt.id,
@@ -48,15 +56,22 @@ class AttemptStore:
         ]
         if not rows:
             return
-        statement = insert(attempts).values(rows)
-        new = statement.excluded
-        statement = statement.on_conflict_do_update(
+        made = insert(attempts).values(rows)
+        new = made.excluded
+        statement = made.on_conflict_do_update(
             index_elements=[attempts.c.id],
             set_={"ended_at": new.ended_at, "outcome": new.outcome, "document": new.document},
-            where=sa.and_(attempts.c.ended_at.is_(None), attempts.c.host == new.host),
-        )
+            where=sa.and_(
+                attempts.c.ended_at.is_(None), attempts.c.host == new.host, attempts.c.document != new.document
+            ),
+        ).returning(attempts.c.id)
         with self._database.write() as connection:
-            connection.execute(statement)
+            heard = set(connection.scalars(statement))
+            news = [attempt for attempt in reported if attempt.id in heard]
+            begun = (_told(host, attempt) for attempt in news if attempt.ended_at is None)
+            append(connection, now, Happened.ATTEMPT_BEGUN, begun)
+            ended = (_told(host, attempt) for attempt in news if attempt.ended_at is not None)
+            append(connection, now, Happened.ATTEMPT_ENDED, ended)
 
     def newest(
         self, *, host: str | None = None, package: str | None = None, limit: int = 50
@@ -83,3 +98,8 @@ class AttemptStore:
         query = sa.select(attempts.c.id).where(attempts.c.id == attempt_id, attempts.c.host == host)
         with self._database.read() as connection:
             return connection.execute(query).one_or_none() is not None
+
+
+def _told(host: str, attempt: Attempt) -> dict[str, Any]:
+    """Return what the audit chain keeps of an attempt: all of it, since nobody knows what will be asked later."""
+    return {"host": host, "attempt": encode(attempt)}

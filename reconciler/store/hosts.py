@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from reconciler.kernel.attempts import failure_of
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.wire import decode, encode
+from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
 from reconciler.store.tables import enrolment_tokens, hosts
 
@@ -122,6 +123,8 @@ class HostStore:
                     token_sha256=token_sha256, environment=environment, created_at=now, expires_at=expires_at
                 )
             )
+            told = {"token": token_sha256[:12], "environment": environment, "expiresAt": expires_at}
+            append(connection, now, Happened.TOKEN_MADE, [told])
 
     def find_token(self, token_sha256: str) -> EnrolmentToken | None:
         """Return a token, used or not, or ``None``."""
@@ -166,6 +169,13 @@ class HostStore:
                     set_={"environment": token.environment, "key_sha256": key_sha256, "last_seen": now},
                 )
             )
+            told = {
+                "host": name,
+                "environment": token.environment,
+                "token": token.token_sha256[:12],
+                "keySha256": key_sha256,
+            }
+            append(connection, now, Happened.HOST_ENROLLED, [told])
         return True
 
     def record_report(
@@ -206,10 +216,23 @@ class HostStore:
             "UPDATE hosts SET assigned = new.digest, assigned_revision = new.revision, assigned_at = :now FROM ("
             "SELECT json_extract(value, '$[0]') AS name, json_extract(value, '$[1]') AS digest, "
             "json_extract(value, '$[2]') AS revision FROM json_each(:assigned)"
-            ") AS new WHERE hosts.name = new.name AND hosts.assigned <> new.digest"
+            ") AS new WHERE hosts.name = new.name AND hosts.assigned <> new.digest "
+            "RETURNING hosts.name, hosts.assigned, hosts.assigned_revision"
         )
         with self._database.write() as connection:
-            connection.execute(statement, {"assigned": document, "now": now})
+            changed = connection.execute(statement, {"assigned": document, "now": now}).all()
+            alike: dict[tuple[str, str], list[str]] = {}
+            for name, digest, revision in changed:
+                alike.setdefault((revision, digest), []).append(name)
+            append(
+                connection,
+                now,
+                Happened.ASSIGNED,
+                (
+                    {"revision": revision, "assignment": digest, "hosts": sorted(names)}
+                    for (revision, digest), names in sorted(alike.items())
+                ),
+            )
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> HostRecord:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from reconciler.kernel.attempts import Failure
 from reconciler.kernel.retries import Retry
 from reconciler.kernel.wire import decode, encode
+from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
 from reconciler.store.tables import retries
 
@@ -35,6 +36,14 @@ class RetryStore:
         }
         with self._database.write() as connection:
             number = connection.scalar(sa.insert(retries).values(values).returning(retries.c.number))
+            told = {
+                "askedBy": retry.asked_by,
+                "reason": retry.reason,
+                "package": retry.package,
+                "environment": retry.environment,
+                "host": retry.host,
+            }
+            append(connection, retry.at, Happened.RETRY_ASKED, [told])
         assert number is not None
         return replace(retry, number=number)
 

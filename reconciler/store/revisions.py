@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
 from reconciler.store.tables import facts, revisions
 
@@ -59,6 +60,16 @@ class RevisionStore:
             )
             if record.verdict is Verdict.IN_FORCE:
                 _set_fact(connection, "inForce", record.commit)
+            told = {
+                "commit": record.commit,
+                "author": record.author,
+                "subject": record.subject,
+                "committedAt": record.committed_at,
+                "verdict": record.verdict,
+                "findings": len(record.findings),
+                "rewritten": record.rewritten,
+            }
+            append(connection, record.seen_at, Happened.REVISION_SEEN, [told])
 
     def in_force(self) -> str | None:
         """Return the commit in force, or ``None`` before the first."""

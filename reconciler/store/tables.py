@@ -107,6 +107,18 @@ retries = sa.Table(
     comment="Who asked when and why that tries be counted afresh. Append-only; an empty host means them all.",
 )
 
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("facts", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    comment="What happened, each record with the hash of the one before. Append-only.",
+)
+
 standings = sa.Table(
     "standings",
     metadata,
