@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.kernel.attempts import Cause, Outcome
 from reconciler.kernel.calls import CallKind
+from reconciler.kernel.exit_codes import classify_msi
 from reconciler.kernel.retries import next_try_at
 from reconciler.kernel.steps import Verb
 from reconciler.testing.sample_packages import installed
@@ -49,6 +50,7 @@ def test_the_next_try_is_as_far_away_as_the_exit_code_says(server, machine, cata
     agent = start()
     tally = told_tally(server)
     assert (tally.cause, tally.failure.exit_code) == (cause, exit_code)
+    assert server.attempts()[0].actions[0].exit_class is classify_msi(Verb.INSTALL, exit_code)
     assert delay <= next_try_at(tally, "HOST7") - tally.last_ended_at <= delay * 1.1
     agent.stop()
     told = len(server.reports)

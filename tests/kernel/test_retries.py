@@ -21,6 +21,7 @@ from reconciler.kernel.attempts import (
     count,
     failure_of,
 )
+from reconciler.kernel.exit_codes import ExitClass
 from reconciler.kernel.retries import BACKOFFS, SPREAD, next_try_at, tries_of
 from reconciler.kernel.steps import StepKind, Verb
 from reconciler.kernel.wire import decode, encode
@@ -70,6 +71,7 @@ def stretch() -> float:
         (failed(1625), [3600, 21_600, 86_400]),
         (failed(1639), [600, 3600]),
         (failed(outcome=Outcome.ARTIFACT_REFUSED), [60, 180, 540, 1620, 3600, 3600, 3600]),
+        (failed(1638, outcome=Outcome.PLAN_WRONG), [30, 60, 120, 240, 480, 960, 1920] + [3600] * 13),
         (failed(outcome=Outcome.WAITED), [30, 60, 120, 240, 480] + [900] * 15),
         (failed(outcome=Outcome.ARTIFACT_UNAVAILABLE), [30, 60, 120, 240, 480, 960, 1920] + [3600] * 13),
     ],
@@ -102,6 +104,15 @@ def test_the_run_that_failed_first_says_why_and_not_the_one_that_put_something_b
     tally = count(None, attempt)
     assert attempt.outcome is not None
     assert (cause_of(tally), failure_of(tally)) == (cause, Failure(attempt.outcome, exit_code, "told"))
+
+
+def test_a_program_or_command_says_itself_what_its_codes_mean() -> None:
+    results = (ActionResult(Verb.COMMAND, "fix.cmd", 1625, exit_class=ExitClass.FAILED),)
+    tally = count(None, replace(failed(), actions=results))
+    assert cause_of(tally) is Cause.FAILED
+    assert failure_of(tally) == Failure(Outcome.FAILED, 1625, "told")
+    good = (ActionResult(Verb.INSTALL, "setup.exe", 7, exit_class=ExitClass.SUCCESS), *results)
+    assert failure_of(count(None, replace(failed(), actions=good))) == Failure(Outcome.FAILED, 1625, "told")
 
 
 def test_an_attempt_that_goes_on_or_succeeded_has_no_cause() -> None:

@@ -15,6 +15,8 @@ from reconciler.kernel.assignment import Assignment
 from reconciler.kernel.attempts import ActionResult, Attempt, Failure, Outcome, Tally, count
 from reconciler.kernel.convergence import converge
 from reconciler.kernel.observation import InstalledProduct, Observation
+from reconciler.kernel.practice import HealthCheck, Practice
+from reconciler.kernel.probes import Answer, Probe, ProbeKind
 from reconciler.kernel.protocol import goal_fingerprint
 from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.retries import Retry
@@ -86,7 +88,7 @@ class Fleet:
     def end(self, host: str, exit_code: int, outcome: Outcome = Outcome.FAILED) -> None:
         """Have the step of a host end, and the host report."""
         goal = self.running.pop(host)
-        if exit_code == 0:
+        if outcome is Outcome.FAILED and exit_code == 0:
             self.has[host] = Observation((PRESENT,))
         else:
             tally = next(iter(self.has[host].tallies), None)
@@ -173,7 +175,24 @@ def test_without_an_exit_code_the_outcome_counts(outcome: Outcome) -> None:
     assert fleet.halted() != []
 
 
-@pytest.mark.parametrize("outcome", [Outcome.WAITED, Outcome.ARTIFACT_UNAVAILABLE])
+def test_what_is_installed_and_unhealthy_halts_as_long_as_its_check_fails() -> None:
+    probe = Probe(ProbeKind.SERVICE, "App")
+    package = replace(APP, practice=Practice(checks=(HealthCheck(probe, "running"),)))
+    fleet = Fleet(replace(state(), packages={"app": package}))
+    stopped, running = (
+        Observation((PRESENT,), answers=(Answer(probe.key, word),)) for word in ("stopped", "running")
+    )
+    for host in ("H00", "H01", "H02"):
+        assert fleet.start(host)
+        fleet.end(host, 0, Outcome.UNHEALTHY)
+        fleet.reported[host] = replace(stopped, tallies=fleet.has[host].tallies)
+        assert fleet.reason(host) is Reason.CHECK_FAILED
+    assert len(fleet.halted()) == 7
+    fleet.reported["H01"] = replace(running, tallies=fleet.has["H01"].tallies)
+    assert fleet.halted() == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.WAITED, Outcome.ARTIFACT_UNAVAILABLE, Outcome.PLAN_WRONG])
 def test_what_is_not_charged_is_no_evidence(outcome: Outcome) -> None:
     fleet = Fleet(state())
     fleet.fail("H00", "H01", "H02", "H03", "H04", outcome=outcome)
