@@ -5,15 +5,14 @@ Several may do so at once: a push takes effect only where the branch is still wh
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pygit2
 from pygit2.enums import FileMode
 
+from reconciler.desired.git_command import GitTimeout, NoGit, run_git
 from reconciler.desired.mirror import without_secrets
 from reconciler.desired.repository import GitRepository, RepositoryError
 
@@ -135,30 +134,18 @@ def push(mirror: GitRepository, commit: str, branch: str, expected: str | None) 
         PushRefused: the server refused it, or cannot be reached.
     """
     ref = f"refs/heads/{branch}"
-    command = [
-        *("git", "-C", str(mirror.folder), "push", "--porcelain", f"--force-with-lease={ref}:{expected or ''}"),
-        *("origin", f"{commit}:{ref}"),
-    ]
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    environment.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     where = f"{without_secrets(mirror.handle().remotes['origin'].url or '')} {branch}"
+    lease = f"--force-with-lease={ref}:{expected or ''}"
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PUSH_TIMEOUT,
-            check=False,
+        answer = run_git(
+            mirror.folder, "push", "--porcelain", lease, "origin", f"{commit}:{ref}", timeout=PUSH_TIMEOUT
         )
-    except FileNotFoundError as error:
+    except NoGit as error:
         raise PushRefused("there is no git executable", hint="install git: pushing is done with it") from error
-    except subprocess.TimeoutExpired as error:
-        raise PushRefused(f"no end after {PUSH_TIMEOUT:.0f} s", where=where, hint="try again later") from error
-    if done.returncode != 0:
-        raise _trouble(
-            where, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"), branch
-        )
+    except GitTimeout as error:
+        raise PushRefused(str(error), where=where, hint="try again later") from error
+    if answer.exit_code != 0:
+        raise _trouble(where, answer.output, answer.complaints, branch)
 
 
 def _trouble(where: str, said: str, complaints: str, branch: str) -> RepositoryError:

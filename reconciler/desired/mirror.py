@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pygit2
 from pygit2.enums import FetchPrune
 
+from reconciler.desired.git_command import CONNECT_TIMEOUT, GitTimeout, NoGit, run_git
 from reconciler.desired.repository import GitRepository, RepositoryError
-
-SERVER_TIMEOUT = 30.0
-"""Seconds that a git server may take to accept a connection, and to answer, before a fetch fails."""
 
 FETCH_TIMEOUT = 300.0
 """Seconds that the git executable may take for a whole fetch."""
@@ -68,8 +63,8 @@ def fetch(mirror: GitRepository) -> None:
     Raises:
         FetchError: neither could.
     """
-    pygit2.settings.server_timeout = round(SERVER_TIMEOUT * 1000)
-    pygit2.settings.server_connect_timeout = round(SERVER_TIMEOUT * 1000)
+    pygit2.settings.server_timeout = round(CONNECT_TIMEOUT * 1000)
+    pygit2.settings.server_connect_timeout = round(CONNECT_TIMEOUT * 1000)
     remote = mirror.handle().remotes["origin"]
     url = without_secrets(remote.url or "")
     try:
@@ -89,27 +84,12 @@ def without_secrets(text: str) -> str:
 
 def _fetch_with_git(folder: Path) -> str | None:
     """Fetch with the git executable; return its complaint, ``None`` where it succeeded."""
-    git = shutil.which("git")
-    if git is None:
-        return "no git executable"
-    command = [git, "-C", str(folder), "-c", "gc.auto=0", "fetch", "--quiet", "--prune", "origin"]
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _ssh_command(), "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=FETCH_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"no end after {FETCH_TIMEOUT:.0f} s"
-    if done.returncode == 0:
+        answer = run_git(folder, "-c", "gc.auto=0", "fetch", "--quiet", "--prune", "origin", timeout=FETCH_TIMEOUT)
+    except NoGit:
+        return "no git executable"
+    except GitTimeout as error:
+        return str(error)
+    if answer.exit_code == 0:
         return None
-    return done.stderr.decode("utf-8", "replace").strip().splitlines()[0] if done.stderr.strip() else "failed"
-
-
-def _ssh_command() -> str:
-    """Return the SSH command with questions switched off: nobody is there to answer them."""
-    return os.environ.get("GIT_SSH_COMMAND", "ssh") + f" -o BatchMode=yes -o ConnectTimeout={SERVER_TIMEOUT:.0f}"
+    return next(iter(answer.complaints.strip().splitlines()), "failed")
