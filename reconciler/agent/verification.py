@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from reconciler.kernel.configuration import differing, leftovers
 from reconciler.kernel.observation import Context, Facts, InstalledProduct, PatchState, ProductState
-from reconciler.kernel.probes import ABSENT, Probe, same_version
+from reconciler.kernel.probes import ABSENT, Probe, same_version, version_in
 from reconciler.kernel.releases import MsiRelease, PatchRelease, ProgramRelease
 from reconciler.kernel.steps import Action, Step, Verb
 
@@ -58,7 +58,7 @@ def shortfall_of_step(step: Step, facts: Facts) -> str:
 def is_there(release: MsiRelease | ProgramRelease, facts: Facts) -> bool:
     """Return whether ``release`` is installed for the machine."""
     if isinstance(release, ProgramRelease):
-        return same_version(facts.by_probe.get(release.detect.key, ABSENT), release.version)
+        return same_version(version_in(facts.by_probe.get(release.detect.key, ABSENT)), release.version)
     return not _not_there(release, facts.products)
 
 
@@ -71,7 +71,7 @@ def _program_differs(action: Action, release: ProgramRelease, facts: Facts) -> s
         return (
             "" if answer == ABSENT else f"{action.version} is still installed ({release.detect.key} is {answer})"
         )
-    there = same_version(answer, release.version)
+    there = same_version(version_in(answer), release.version)
     return "" if there else f"{release.version} is not installed ({release.detect.key} is {answer})"
 
 

@@ -9,31 +9,20 @@ from reconciler.desired.collection import Manifests
 from reconciler.desired.environment_rules import links_of
 from reconciler.desired.fields import end_of_hold, share_of
 from reconciler.desired.layout import Place, tenant_of
-from reconciler.desired.manifests import (
-    ArtifactManifest,
-    EnvironmentManifest,
-    HoldManifest,
-    HostManifest,
-    PackageManifest,
-    ReleaseManifest,
-    TransformManifest,
-)
+from reconciler.desired.manifests import EnvironmentManifest, HoldManifest, HostManifest
 from reconciler.desired.model import (
     ABSENT,
     ABSENT_TEXT,
-    Architecture,
     DesiredState,
     Environment,
     Host,
     Override,
     Package,
-    ReleaseDetails,
     Tenant,
     Wanted,
 )
-from reconciler.kernel.artifact import Artifact
+from reconciler.desired.package_assembly import package_of
 from reconciler.kernel.assignment import Hold
-from reconciler.kernel.releases import MsiRelease
 
 
 def assemble(
@@ -51,7 +40,7 @@ def assemble(
         hosts: the hosts by name and in its order, where that is known.
     """
     packages = packages or {
-        name: _package(name, file.manifest)
+        name: package_of(name, file.manifest)
         for name, file in sorted(manifests.packages.items())
         if file.manifest is not None
     }
@@ -118,41 +107,3 @@ def _environment(
         tenant_of(name),
         manifest.halt_after,
     )
-
-
-def _package(name: str, manifest: PackageManifest) -> Package:
-    return Package(
-        name,
-        manifest.upgrade_code,
-        tuple(_release(release) for release in manifest.releases),
-        manifest.title or "",
-        tuple(manifest.owners),
-        {release.version: _details(release) for release in manifest.releases},
-    )
-
-
-def _release(manifest: ReleaseManifest) -> MsiRelease:
-    return MsiRelease(
-        version=manifest.version,
-        product_code=manifest.product_code,
-        package_code=manifest.package_code,
-        artifact=_artifact(manifest.artifact),
-        properties=tuple(manifest.properties.items()),
-        transforms=tuple(_artifact(transform) for transform in manifest.transforms),
-        reboot_expected=manifest.expects_reboot,
-    )
-
-
-def _details(manifest: ReleaseManifest) -> ReleaseDetails:
-    return ReleaseDetails(
-        Architecture(manifest.architecture) if manifest.architecture is not None else None,
-        manifest.artifact.signer or "",
-        tuple(manifest.artifact.sources),
-        tuple(tuple(transform.sources) for transform in manifest.transforms),
-        manifest.issue or "",
-        manifest.notes or "",
-    )
-
-
-def _artifact(manifest: ArtifactManifest | TransformManifest) -> Artifact:
-    return Artifact(manifest.sha256, manifest.size, manifest.file)

@@ -11,12 +11,26 @@ package code") and …/msi/productcode
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from reconciler.desired.collection import ManifestFile
 from reconciler.desired.findings import Location, Problem, Rule
-from reconciler.desired.manifests import PackageManifest, ReleaseManifest
+from reconciler.desired.kind_rules import check_kinds
+from reconciler.desired.package_manifests import (
+    FileReleaseManifest,
+    InstallerReleaseManifest,
+    MsiPackageManifest,
+    MsiReleaseManifest,
+    PackageManifest,
+    PatchReleaseManifest,
+    ReleaseManifest,
+)
 from reconciler.kernel.calls import InvalidProperty, check_property
 from reconciler.kernel.identity import three_fields
+
+R = TypeVar("R", bound=ReleaseManifest)
+
+Files = list[ManifestFile[PackageManifest]]
 
 
 def check_catalog(packages: Mapping[str, ManifestFile[PackageManifest]]) -> Iterator[Problem]:
@@ -26,14 +40,21 @@ def check_catalog(packages: Mapping[str, ManifestFile[PackageManifest]]) -> Iter
     yield from _versions(files)
     yield from _product_codes(files)
     yield from _shared(
-        files,
+        _releases(files, MsiReleaseManifest),
         lambda release: release.package_code,
         ("packageCode",),
         Rule.SHARED_PACKAGE_CODE,
         "each build of an MSI has a PackageCode of its own: Windows would run the file it has cached",
     )
     yield from _shared(
-        files,
+        _releases(files, PatchReleaseManifest),
+        lambda release: release.patch_code,
+        ("patchCode",),
+        Rule.SHARED_PATCH_CODE,
+        "one PatchCode is one patch: check which of the two it is with reconciler import",
+    )
+    yield from _shared(
+        _releases(files, FileReleaseManifest),
         lambda release: release.artifact.sha256,
         ("artifact", "sha256"),
         Rule.SHARED_ARTIFACT,
@@ -41,25 +62,26 @@ def check_catalog(packages: Mapping[str, ManifestFile[PackageManifest]]) -> Iter
     )
     yield from _properties(files)
     for file in files:
-        assert file.manifest is not None
-        yield from _transforms(file.path, file.manifest.releases)
-        yield from _alike(file.path, file.manifest.releases)
-        yield from _order(file.path, file.manifest.releases)
+        if isinstance(file.manifest, MsiPackageManifest):
+            yield from _transforms(file.path, file.manifest.releases)
+            yield from _alike(file.path, file.manifest.releases)
+            yield from _order(file.path, file.manifest.releases)
+    yield from check_kinds(files, complete=len(files) == len(packages))
 
 
-def _releases(
-    files: list[ManifestFile[PackageManifest]],
-) -> Iterator[tuple[ManifestFile[PackageManifest], int, ReleaseManifest]]:
+def _releases(files: Files, kind: type[R]) -> Iterator[tuple[ManifestFile[PackageManifest], int, R]]:
+    """Yield the releases of a kind, each with its file and its place there."""
     for file in files:
-        if file.manifest is not None:
-            for index, release in enumerate(file.manifest.releases):
+        for index, release in enumerate(file.manifest.releases if file.manifest is not None else ()):
+            if isinstance(release, kind):
                 yield file, index, release
 
 
-def _upgrade_codes(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]:
+def _upgrade_codes(files: Files) -> Iterator[Problem]:
     first: dict[str, str] = {}
     for file in files:
-        assert file.manifest is not None
+        if not isinstance(file.manifest, MsiPackageManifest):
+            continue
         other = first.setdefault(file.manifest.upgrade_code, file.place.name)
         if other != file.place.name:
             message = f"the package {other} has this UpgradeCode as well"
@@ -67,20 +89,22 @@ def _upgrade_codes(files: list[ManifestFile[PackageManifest]]) -> Iterator[Probl
             yield Problem(file.path, Rule.SHARED_UPGRADE_CODE, message, hint, ("upgradeCode",))
 
 
-def _versions(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]:
+def _versions(files: Files) -> Iterator[Problem]:
     seen: set[tuple[str, str]] = set()
-    for file, index, release in _releases(files):
+    for file, index, release in _releases(files, ReleaseManifest):
         if (file.place.name, release.version) in seen:
             message = f"the release {release.version} stands here twice"
             hint = "tell two builds of one version apart by a fourth field, which Windows ignores: 2.1.0.1"
+            if not isinstance(release, MsiReleaseManifest):
+                hint = "give one of the two another version"
             location: Location = ("releases", index, "version")
             yield Problem(file.path, Rule.DUPLICATE_VERSION, message, hint, location)
         seen.add((file.place.name, release.version))
 
 
-def _product_codes(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]:
+def _product_codes(files: Files) -> Iterator[Problem]:
     owner: dict[str, str] = {}
-    for file, index, release in _releases(files):
+    for file, index, release in _releases(files, MsiReleaseManifest):
         other = owner.setdefault(release.product_code, file.place.name)
         if other != file.place.name:
             message = f"the package {other} has this ProductCode as well"
@@ -90,14 +114,14 @@ def _product_codes(files: list[ManifestFile[PackageManifest]]) -> Iterator[Probl
 
 
 def _shared(
-    files: list[ManifestFile[PackageManifest]],
-    code: Callable[[ReleaseManifest], str],
+    releases: Iterator[tuple[ManifestFile[PackageManifest], int, R]],
+    code: Callable[[R], str],
     key: Location,
     rule: Rule,
     hint: str,
 ) -> Iterator[Problem]:
     owner: dict[str, str] = {}
-    for file, index, release in _releases(files):
+    for file, index, release in releases:
         this = f"{file.place.name} {release.version}"
         other = owner.setdefault(code(release), this)
         if other != this:
@@ -105,8 +129,8 @@ def _shared(
             yield Problem(file.path, rule, message, hint, ("releases", index, *key))
 
 
-def _properties(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]:
-    for file, index, release in _releases(files):
+def _properties(files: Files) -> Iterator[Problem]:
+    for file, index, release in _releases(files, InstallerReleaseManifest):
         for name, value in release.properties.items():
             try:
                 check_property(name, value)
@@ -116,7 +140,7 @@ def _properties(files: list[ManifestFile[PackageManifest]]) -> Iterator[Problem]
                 yield Problem(file.path, Rule.INVALID_PROPERTY, error.what, hint, location, on_key=True)
 
 
-def _transforms(path: str, releases: list[ReleaseManifest]) -> Iterator[Problem]:
+def _transforms(path: str, releases: list[MsiReleaseManifest]) -> Iterator[Problem]:
     for index, release in enumerate(releases):
         names = [transform.file.lower() for transform in release.transforms]
         for position, name in enumerate(names):
@@ -128,7 +152,7 @@ def _transforms(path: str, releases: list[ReleaseManifest]) -> Iterator[Problem]
                 )
 
 
-def _alike(path: str, releases: list[ReleaseManifest]) -> Iterator[Problem]:
+def _alike(path: str, releases: list[MsiReleaseManifest]) -> Iterator[Problem]:
     first: dict[tuple[int, int, int], str] = {}
     for index, release in enumerate(releases):
         other = first.setdefault(three_fields(release.version), release.version)
@@ -138,7 +162,7 @@ def _alike(path: str, releases: list[ReleaseManifest]) -> Iterator[Problem]:
             yield Problem(path, Rule.ALIKE_VERSIONS, message, hint, ("releases", index, "version"))
 
 
-def _order(path: str, releases: list[ReleaseManifest]) -> Iterator[Problem]:
+def _order(path: str, releases: list[MsiReleaseManifest]) -> Iterator[Problem]:
     """Yield minor updates that stand as newer than a release of the same product with a higher version.
 
     A file lists its releases oldest first, or newest first where its first release is higher than its last.

@@ -8,15 +8,15 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from reconciler.desired.layout import HOSTS_FOLDER, FileKind, Place, tenant_of
+from reconciler.desired.manifest_model import Manifest
 from reconciler.desired.manifests import (
     EnvironmentManifest,
     HostManifest,
-    Manifest,
-    PackageManifest,
     SettingsManifest,
     TenantManifest,
 )
 from reconciler.desired.model import Host
+from reconciler.desired.package_manifests import PackageManifest
 
 M = TypeVar("M", bound=Manifest)
 

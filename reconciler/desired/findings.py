@@ -50,7 +50,12 @@ class Rule(StrEnum):
     SHARED_UPGRADE_CODE = "shared-upgrade-code"
     SHARED_PRODUCT_CODE = "shared-product-code"
     SHARED_PACKAGE_CODE = "shared-package-code"
+    SHARED_PATCH_CODE = "shared-patch-code"
     SHARED_ARTIFACT = "shared-artifact"
+    SHARED_DETECTION = "shared-detection"
+    UNKNOWN_TARGET = "unknown-target"
+    DUPLICATE_SETTING = "duplicate-setting"
+    CONTESTED_SETTING = "contested-setting"
     MISPLACED_FILE = "misplaced-file"
     MISSING_FILE = "missing-file"
     SYMLINK = "symlink"
@@ -69,7 +74,15 @@ class Rule(StrEnum):
         return Severity.WARNING if self in _WARNINGS else Severity.ERROR
 
 
-_WARNINGS = frozenset({Rule.ALIKE_VERSIONS, Rule.VERSION_ORDER, Rule.LONE_ENVIRONMENT})
+_WARNINGS = frozenset(
+    {
+        Rule.ALIKE_VERSIONS,
+        Rule.VERSION_ORDER,
+        Rule.LONE_ENVIRONMENT,
+        Rule.UNKNOWN_TARGET,
+        Rule.CONTESTED_SETTING,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

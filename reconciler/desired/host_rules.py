@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.desired.collection import ManifestFile, Manifests
 from reconciler.desired.environment_rules import links_of
 from reconciler.desired.findings import Location, Problem, Rule
-from reconciler.desired.manifests import EnvironmentManifest, PackageManifest
+from reconciler.desired.manifests import EnvironmentManifest
 from reconciler.desired.model import ABSENT, ABSENT_TEXT, Host
+from reconciler.desired.package_manifests import PackageManifest
 from reconciler.desired.suggestions import Suggester
 
 

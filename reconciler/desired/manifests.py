@@ -1,4 +1,4 @@
-"""The five kinds of files, as pydantic models: what keys they have and what each means. Looks at one file only.
+"""The kinds of files, as pydantic models: what keys they have and what each means. Looks at one file only.
 
 The descriptions go into the JSON Schemas, and from there into editors.
 """
@@ -7,44 +7,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from reconciler.desired.fields import (
     EnvironmentName,
     GroupName,
-    Guid,
     Label,
     Line,
     Member,
-    MsiName,
-    MstName,
     Name,
-    ProductVersion,
-    PropertyName,
-    Sha256,
     Share,
-    Signer,
-    Source,
     Until,
     WantedVersion,
 )
 from reconciler.desired.layout import FileKind
+from reconciler.desired.manifest_model import Manifest
 from reconciler.desired.model import HALT_AFTER
+from reconciler.desired.package_manifests import OWNERS, package_model, package_schema
 
 MOST_OVERRIDES = 200
 """Overrides that an environment may have: each is held against each of its hosts."""
-
-_SHA256 = "SHA-256 of the file in hexadecimal. A file that differs is refused."
-_SIZE = "Size of the file in bytes."
-_SOURCES = "Where the file can be had: http or https addresses, or full paths. They are tried in this order."
-_OWNERS = "The groups that answer for it, by their names in reconciler.yaml. Their members review its changes."
-
-
-class Manifest(BaseModel):
-    """What all files and their parts share: keys in camelCase, none that is not known, no guessing of types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
 
 class RemovalsManifest(Manifest):
@@ -68,69 +50,6 @@ class SettingsManifest(Manifest):
     )
     removals: RemovalsManifest = Field(
         default=RemovalsManifest(), description="How careful removals of packages from many hosts are."
-    )
-
-
-class ArtifactManifest(Manifest):
-    """The file to install, named by its content."""
-
-    sha256: Sha256 = Field(description=_SHA256)
-    size: int = Field(gt=0, description=_SIZE)
-    file: MsiName = Field(description="The file's own name. A minor update may look for its source by it.")
-    sources: list[Source] = Field(default_factory=list, description=_SOURCES)
-    signer: Signer | None = Field(
-        default=None,
-        description="Who must have signed the file: the common name (CN=…) or organisation (O=…) of the "
-        "certificate. reconciler validate --artifacts checks it.",
-    )
-
-
-class TransformManifest(Manifest):
-    """A transform (.mst) applied to the MSI, named by its content."""
-
-    sha256: Sha256 = Field(description=_SHA256)
-    size: int = Field(gt=0, description=_SIZE)
-    file: MstName = Field(description="The file's own name.")
-    sources: list[Source] = Field(default_factory=list, description=_SOURCES)
-
-
-class ReleaseManifest(Manifest):
-    """One version of the package. `reconciler import FILE.msi` reads all of this from the MSI itself."""
-
-    version: ProductVersion = Field(
-        description="ProductVersion, such as 2.1.0. Windows compares the first three fields only."
-    )
-    product_code: Guid = Field(description="ProductCode of the MSI. Minor updates keep it, major upgrades do not.")
-    package_code: Guid = Field(description="PackageCode of the MSI: different for each file that was ever built.")
-    artifact: ArtifactManifest = Field(description="The MSI file.")
-    architecture: Literal["x64", "x86", "arm64"] | None = Field(
-        default=None,
-        description="The processors that the MSI is for. reconciler validate --artifacts checks it.",
-    )
-    properties: dict[PropertyName, str] = Field(
-        default_factory=dict,
-        description="Public properties (upper-case names) given to the installer, such as INSTALLDIR.",
-    )
-    transforms: list[TransformManifest] = Field(
-        default_factory=list, description="Transforms applied to the MSI at install, in this order."
-    )
-    expects_reboot: bool = Field(
-        default=False, description="Whether installing it is known to ask for a reboot; the plan says so."
-    )
-    issue: Line | None = Field(
-        default=None, description="Address or key of the issue that the release belongs to. The plan shows it."
-    )
-    notes: str | None = Field(default=None, description="What a reviewer should know of the release.")
-
-
-class PackageManifest(Manifest):
-    """A product family and its releases: catalog/<package>.yaml."""
-
-    title: Line | None = Field(default=None, description="The product's name for people.")
-    upgrade_code: Guid = Field(description="UpgradeCode that all releases of this product share.")
-    owners: list[Name] = Field(default_factory=list, description=_OWNERS)
-    releases: list[ReleaseManifest] = Field(
-        default_factory=list, description="The releases that environments and hosts can ask for."
     )
 
 
@@ -166,7 +85,7 @@ class EnvironmentManifest(Manifest):
         default=None,
         description="The environment whose versions this one starts from. Nothing but versions is inherited.",
     )
-    owners: list[Name] = Field(default_factory=list, description=_OWNERS)
+    owners: list[Name] = Field(default_factory=list, description=OWNERS)
     packages: dict[Name, WantedVersion] = Field(
         default_factory=dict,
         description="Version of each package, or absent to have it removed. Packages not named are left alone.",
@@ -209,19 +128,27 @@ class TenantManifest(Manifest):
     """Somebody whose environments lie in a folder of their own: <tenant>/tenant.yaml."""
 
     title: Line | None = Field(default=None, description="The tenant's name for people.")
-    owners: list[Name] = Field(default_factory=list, description=_OWNERS)
+    owners: list[Name] = Field(default_factory=list, description=OWNERS)
 
 
-MANIFESTS: dict[FileKind, type[Manifest]] = {
+_MANIFESTS: dict[FileKind, type[Manifest]] = {
     FileKind.SETTINGS: SettingsManifest,
-    FileKind.PACKAGE: PackageManifest,
     FileKind.ENVIRONMENT: EnvironmentManifest,
     FileKind.HOST: HostManifest,
     FileKind.TENANT: TenantManifest,
 }
-"""The model of each kind of file."""
+
+
+def model_of(kind: FileKind, content: Any) -> type[Manifest]:
+    """Return the model that a file is to be held against.
+
+    Args:
+        kind: what the file is, by its place.
+        content: what it holds; of packages there are several kinds, and the file names its own.
+    """
+    return package_model(content) if kind is FileKind.PACKAGE else _MANIFESTS[kind]
 
 
 def schema_of(kind: FileKind) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a kind of file."""
-    return MANIFESTS[kind].model_json_schema(by_alias=True)
+    return package_schema() if kind is FileKind.PACKAGE else _MANIFESTS[kind].model_json_schema(by_alias=True)

@@ -6,7 +6,7 @@ Pure data, already validated. Knows nothing of files, git or YAML.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import Final
 
@@ -59,8 +59,9 @@ class ReleaseDetails:
     """What a catalog file says of a release that hosts need not know.
 
     ``signer`` names the certificate's subject in part (``CN=Contoso Ltd``); ``sources`` are URLs and paths where
-    the artifact can be had, and ``transform_sources`` the same for each of the release's transforms. ``issue`` is
-    a URL or key. All are empty where the file says nothing.
+    the artifact can be had, ``transform_sources`` and ``file_sources`` the same for each of the release's
+    transforms, and for each of the artifacts that it places. ``issue`` is a URL or key. All are empty where the
+    file says nothing.
     """
 
     architecture: Architecture | None = None
@@ -69,6 +70,7 @@ class ReleaseDetails:
     transform_sources: tuple[tuple[str, ...], ...] = ()
     issue: str = ""
     notes: str = ""
+    file_sources: tuple[tuple[str, ...], ...] = ()
 
 
 _NO_DETAILS: Final = ReleaseDetails()
@@ -80,7 +82,7 @@ class Package:
 
     ``title`` is its name for people, ``owners`` the groups that answer for it, ``details`` what is known of its
     releases besides, by version. ``upgrade_code`` is that of an MSI package, empty for all others. ``practice``
-    says how it wants to be handled.
+    says how it wants to be handled; a check of a file's version that wants none wants the release's.
     """
 
     name: str
@@ -100,6 +102,11 @@ class Package:
     def release(self, version: str) -> Release | None:
         """Return the release that the catalog names ``version``, to the letter, or ``None``."""
         return next((release for release in self.releases if release.version == version), None)
+
+    def practice_at(self, version: str) -> Practice:
+        """Return how the release ``version`` wants to be handled."""
+        checks = tuple(check if check.wants else replace(check, wants=version) for check in self.practice.checks)
+        return self.practice if checks == self.practice.checks else replace(self.practice, checks=checks)
 
     def details_of(self, version: str) -> ReleaseDetails:
         """Return what is known of a release besides; empty where the file says nothing."""

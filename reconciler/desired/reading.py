@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from reconciler.desired.assembly import host_of
 from reconciler.desired.collection import ManifestFile, Manifests
 from reconciler.desired.findings import Finding, Problem, Rule
-from reconciler.desired.layout import Misplaced, place_of
-from reconciler.desired.manifests import MANIFESTS, HostManifest, Manifest
+from reconciler.desired.layout import FileKind, Misplaced, place_of
+from reconciler.desired.manifests import HostManifest, model_of
 from reconciler.desired.positions import NOWHERE, Positions, find_positions
 from reconciler.desired.sources import Source
 from reconciler.desired.suggestions import Suggester
@@ -63,7 +63,7 @@ class Reader:
         elif isinstance(place, Misplaced):
             self.problems.append(Problem(entry.path, place.rule, place.message, place.hint))
         else:
-            manifest, remains = self._manifest(entry, MANIFESTS[place.kind])
+            manifest, remains = self._manifest(entry, place.kind)
             if isinstance(manifest, HostManifest):
                 self.manifests.keep_host(host_of(place, manifest))
             else:
@@ -77,7 +77,7 @@ class Reader:
         """
         return [*self._findings, *located(self._source, [*self.problems, *problems])]
 
-    def _manifest(self, entry: TreeEntry, model: type[Manifest]) -> tuple[Any, dict[str, Any]]:
+    def _manifest(self, entry: TreeEntry, kind: FileKind) -> tuple[Any, dict[str, Any]]:
         """Return a file as a manifest; or, where something is wrong, ``None`` and what could be read."""
         path = entry.path
         data = self._data(entry)
@@ -88,6 +88,7 @@ class Reader:
             self._findings += [Finding(path, f.line, f.column, f.rule, f.message, f.hint) for f in faults]
             if content is None:
                 return None, {}
+        model = model_of(kind, content)
         try:
             manifest = model.model_validate({} if content is None else content)
         except ValidationError as error:

@@ -18,8 +18,8 @@ from reconciler.desired.layout import (
     TENANT_FILE,
     tenant_of,
 )
-from reconciler.desired.manifests import PackageManifest
 from reconciler.desired.model import ABSENT, ABSENT_TEXT, Absence, Host, Wanted, host_key
+from reconciler.desired.package_manifests import PackageManifest
 from reconciler.desired.suggestions import Suggester
 
 Versions = Mapping[str, list[str] | None]

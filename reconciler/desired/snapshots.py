@@ -15,7 +15,8 @@ from reconciler.desired.assembly import assemble
 from reconciler.desired.collection import ManifestFile, Manifests
 from reconciler.desired.findings import Finding, Problem, Rule
 from reconciler.desired.layout import CATALOG_FOLDER, ENVIRONMENT_FILE, SETTINGS_FILE, TENANT_FILE, FileKind, Place
-from reconciler.desired.manifests import MANIFESTS, Manifest
+from reconciler.desired.manifest_model import Manifest
+from reconciler.desired.manifests import model_of
 from reconciler.desired.model import ABSENT, DesiredState, Host
 from reconciler.kernel.assignment import Hold
 
@@ -100,7 +101,7 @@ def _dumped(file: ManifestFile[Any] | None) -> dict[str, Any] | None:
 
 
 def _file(path: str, place: Place, content: dict[str, Any]) -> ManifestFile[Any]:
-    return ManifestFile(path, place, MANIFESTS[place.kind].model_validate(content), {})
+    return ManifestFile(path, place, model_of(place.kind, content).model_validate(content), {})
 
 
 def _columns(hosts: dict[str, Host]) -> dict[str, Any]:

@@ -105,8 +105,13 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the keys at ``location``: a kind's own first, then those that it shares with others."""
     holder = _model_at(model, location)
-    return [str(field.alias) for field in holder.model_fields.values()] if holder is not None else []
+    if holder is None:
+        return []
+    names = (name for part in holder.__mro__ for name in vars(part).get("__annotations__", ()))
+    fields = holder.model_fields
+    return [str(fields[name].alias) for name in dict.fromkeys(names) if name in fields]
 
 
 def _description(model: type[BaseModel], location: Location) -> str:

@@ -74,6 +74,12 @@ VersionOrder = tuple[int, ...]
 """Versions are in the order of these."""
 
 
+def version_in(answer: str) -> str:
+    """Return the version that an answer holds: the file's own, or the data of a registry value without its type."""
+    kind, colon, data = answer.partition(":")
+    return data.strip() if colon and kind.startswith("REG_") else answer
+
+
 def same_version(left: str, right: str) -> bool:
     """Return whether two versions of files or programs are the same: missing fields count as zero."""
     return left == right or bool(version_order(left) and version_order(left) == version_order(right))

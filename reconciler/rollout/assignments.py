@@ -120,7 +120,8 @@ class Assigner:
         bare = self._bare.get(key)
         if bare is None:
             others = tuple(release for release in package.releases if release is not target)
-            bare = Goal(name, package.upgrade_code, target, others, kind=package.kind, practice=package.practice)
+            practice = package.practice_at(target.version) if target is not None else package.practice
+            bare = Goal(name, package.upgrade_code, target, others, kind=package.kind, practice=practice)
             self._bare[key] = bare
         number = self._retries.number(host.upper(), environment, bare)
         goal = self._goals.get((*key, number))

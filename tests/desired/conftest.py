@@ -10,6 +10,9 @@ import pygit2
 import pytest
 from pygit2.enums import FileMode
 
+from reconciler.desired.findings import render_text
+from reconciler.desired.loading import load_folder
+from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository
 
 Link = tuple[FileMode, str]
@@ -77,3 +80,18 @@ def valid() -> dict[str, str | bytes | Link]:
     """A small desired state in which nothing is wrong."""
     base = CORPUS / "base"
     return {path.relative_to(base).as_posix(): path.read_bytes() for path in base.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> DesiredState:
+    """The desired state of the corpus that has every key."""
+    folder = tmp_path_factory.mktemp("everything")
+    for case in ("base", "everything"):
+        for path in (CORPUS / case).rglob("*.yaml"):
+            target = folder / path.relative_to(CORPUS / case)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    loaded = load_folder(folder / "environments")
+    assert loaded.state is not None, render_text(loaded.findings)
+    assert loaded.findings == ()
+    return loaded.state

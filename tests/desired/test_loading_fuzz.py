@@ -73,6 +73,8 @@ def content(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStr
     """Data that a schema asks for, more or less."""
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
+    if "allOf" in schema:
+        return st.one_of(*(content(arm["then"], definitions) for arm in schema["allOf"]))
     if "anyOf" in schema:
         return st.one_of(*(content(arm, definitions) for arm in schema["anyOf"]))
     if "enum" in schema or "const" in schema:

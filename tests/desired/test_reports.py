@@ -135,4 +135,10 @@ def test_every_rule_is_told_in_a_sentence_of_its_own() -> None:
 
 def test_warnings_are_few_and_the_rest_are_errors() -> None:
     warnings = {rule for rule in Rule if rule.severity is Severity.WARNING}
-    assert warnings == {Rule.ALIKE_VERSIONS, Rule.VERSION_ORDER, Rule.LONE_ENVIRONMENT}
+    assert warnings == {
+        Rule.ALIKE_VERSIONS,
+        Rule.VERSION_ORDER,
+        Rule.LONE_ENVIRONMENT,
+        Rule.UNKNOWN_TARGET,
+        Rule.CONTESTED_SETTING,
+    }

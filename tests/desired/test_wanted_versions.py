@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.desired.findings import render_text
-from reconciler.desired.loading import load_folder
 from reconciler.desired.model import (
     ABSENT,
     Architecture,
@@ -27,28 +24,12 @@ from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Hold
 from reconciler.kernel.releases import MsiRelease
 
-CORPUS = Path(__file__).parent / "corpus"
 EVER = float("inf")
 VERSIONS = [f"1.{number}.0" for number in range(8)]
 RELEASES = tuple(
     MsiRelease(version, "p" + version, "k" + version, Artifact("0", 1, "x.msi")) for version in VERSIONS
 )
 PACKAGES = {name: Package(name, "u", RELEASES) for name in "abc"}
-
-
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> DesiredState:
-    """The desired state of the corpus that has every key."""
-    folder = tmp_path_factory.mktemp("everything")
-    for case in ("base", "everything"):
-        for path in (CORPUS / case).rglob("*.yaml"):
-            target = folder / path.relative_to(CORPUS / case)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-    loaded = load_folder(folder / "environments")
-    assert loaded.state is not None, render_text(loaded.findings)
-    assert loaded.findings == ()
-    return loaded.state
 
 
 def versions(state: DesiredState, environment: str, host: str | None = None) -> dict[str, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.kernel.assignment import Goal
 from reconciler.kernel.kinds.finding import Finding, Obstacle
-from reconciler.kernel.probes import ABSENT, FAILED, Answers, same_version, version_order
+from reconciler.kernel.probes import ABSENT, FAILED, Answers, same_version, version_in, version_order
 from reconciler.kernel.releases import ProgramRelease
 from reconciler.kernel.status import Reason
 from reconciler.kernel.steps import Action, Step, StepKind, Verb
@@ -29,7 +29,7 @@ def find_program(goal: Goal, answers: Answers) -> Finding:
         why = "the host was not asked yet" if answer is None else "the host could not find out what is installed"
         step = _step(goal, None, StepKind.INSTALL if goal.target is not None else StepKind.REMOVE, ())
         return Finding(None, step, Obstacle(Reason.NOT_KNOWN, why))
-    version = None if answer == ABSENT else answer
+    version = None if answer == ABSENT else version_in(answer)
     target = goal.target if isinstance(goal.target, ProgramRelease) else None
     found = next((r for r in releases if version is not None and same_version(r.version, version)), None)
     if target is None:
