@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from reconciler.desired.findings import Rule
@@ -128,10 +128,11 @@ def seconds_of(text: str) -> float:
     return float(text[:-1]) * _UNITS[text[-1]]
 
 
-def _duration(text: str) -> str:
-    if _DURATION.fullmatch(text) is None:
-        raise refuse(f"{text!r} is not a duration", "write a number and its unit, s, m, h or d: 90s, 5m, 2h")
-    return text
+def _duration(given: Any) -> Any:
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    if is_number or (isinstance(given, str) and _DURATION.fullmatch(given) is None):
+        raise refuse(f"{given!r} is not a duration", "write a number and its unit, s, m, h or d: 90s, 5m, 2h")
+    return given
 
 
 def _program_version(text: str) -> str:
@@ -208,7 +209,7 @@ MspName = Annotated[str, AfterValidator(_msp_name), text_schema(r"""^[^\\/:*?"<>
 ExeName = Annotated[str, AfterValidator(_exe_name), text_schema(r"""^[^\\/:*?"<>|]+\.[Ee][Xx][Ee]$""")]
 FileName = Annotated[str, AfterValidator(_file_name), text_schema(r"""^[^\\/:*?"<>|]+$""")]
 ProgramVersion = Annotated[str, AfterValidator(_program_version), text_schema(f"^{VERSION_PATTERN}$")]
-Duration = Annotated[str, AfterValidator(_duration), text_schema(_DURATION_PATTERN)]
+Duration = Annotated[str, BeforeValidator(_duration), text_schema(_DURATION_PATTERN)]
 # Of labels there may be a hundred thousand, so pydantic itself checks them.
 Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
 Until = Annotated[str, AfterValidator(_until), text_schema(_UNTIL_PATTERN)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -230,6 +231,15 @@ def package_model(content: Any) -> type[Manifest]:
     """Return the model that a catalog file is to be held against, by the kind that it names."""
     kind = content.get("kind", "msi") if isinstance(content, dict) else "msi"
     return PACKAGE_MANIFESTS.get(kind, _OfNoKind) if isinstance(kind, str) else _OfNoKind
+
+
+def kind_with(key: str) -> str | None:
+    """Return a kind of package that has a key, of the file as a whole or of its releases; ``None`` for none."""
+    for kind, model in PACKAGE_MANIFESTS.items():
+        parts = (model, *typing.get_args(model.model_fields["releases"].annotation))
+        if any(field.alias == key for part in parts for field in part.model_fields.values()):
+            return kind
+    return None
 
 
 def package_schema() -> dict[str, Any]:

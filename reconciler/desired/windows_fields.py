@@ -112,7 +112,7 @@ def _file_text(text: str) -> str:
 def _between(least: float, most: float, words: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if not least <= seconds_of(text) <= most:
-            raise refuse(f"{text} is not {words}", f"write a duration {words}")
+            raise refuse(f"{text} is not {words}", f"write a duration, {words}")
         return text
 
     return check
@@ -132,6 +132,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 ExitCode = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 """Windows gives exit codes as unsigned numbers of 32 bits."""
 
-BRIEF = AfterValidator(_between(1, 60, "of a minute at most"))
-SETTLING = AfterValidator(_between(1, 3600, "of an hour at most"))
+BRIEF = AfterValidator(_between(1, 60, "at most a minute"))
+SETTLING = AfterValidator(_between(1, 3600, "at most an hour"))
 RUNNING = AfterValidator(_between(60, 86400, "between a minute and a day"))

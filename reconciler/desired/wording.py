@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from reconciler.desired.fields import LABEL_HINT, LABEL_PATTERN
 from reconciler.desired.findings import Location, Problem, Rule
+from reconciler.desired.package_manifests import PackageManifest, kind_with
 from reconciler.desired.suggestions import Suggester
 
 _EXPECTED = {
@@ -44,7 +45,13 @@ def _problem(path: str, details: ErrorDetails, model: type[BaseModel], suggester
     if kind == "extra_forbidden":
         keys = _keys_at(model, location[:-1])
         listed = ", ".join(keys)
-        hint = suggester.hint(f"keys {listed}", str(location[-1]), keys, f"valid keys here: {listed}")
+        otherwise = f"valid keys here: {listed}"
+        other = kind_with(str(location[-1])) if issubclass(model, PackageManifest) else None
+        if other is not None and len(location) in (1, 3):
+            # Said of the file or of a release, where each kind of package has keys of its own.
+            hint = f"packages of kind {other} have this key: check the file's kind; {otherwise}"
+        else:
+            hint = suggester.hint(f"keys {listed}", str(location[-1]), keys, otherwise)
         return Problem(path, Rule.UNKNOWN_KEY, f"unknown key {str(location[-1])!r}", hint, location, on_key=True)
     if kind == "missing":
         message = f"the key {str(location[-1])!r} is missing"

@@ -75,7 +75,7 @@ VersionOrder = tuple[int, ...]
 
 
 def version_in(answer: str) -> str:
-    """Return the version that an answer holds: the file's own, or the data of a registry value without its type."""
+    """Return the version that an answer holds: a file's own, or a registry value's data without its type."""
     kind, colon, data = answer.partition(":")
     return data.strip() if colon and kind.startswith("REG_") else answer
 
