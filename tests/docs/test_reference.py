@@ -15,6 +15,7 @@ from reconciler.agent.settings import InvalidSettings, load_settings
 from reconciler.desired.findings import Rule
 from reconciler.desired.layout import FileKind
 from reconciler.desired.manifests import schema_of
+from reconciler.desired.package_manifests import PACKAGE_MANIFESTS
 from reconciler.kernel import protocol
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment, Goal, Hold
@@ -81,7 +82,6 @@ def keys_of(schema: dict[str, Any], definitions: dict[str, Any], path: str = "")
     ("kind", "heading"),
     [
         (FileKind.SETTINGS, "reconciler.yaml"),
-        (FileKind.PACKAGE, "catalog/&lt;package&gt;.yaml"),
         (FileKind.ENVIRONMENT, "&lt;environment&gt;/environment.yaml"),
         (FileKind.HOST, "&lt;environment&gt;/hosts/&lt;host&gt;.yaml"),
         (FileKind.TENANT, "&lt;tenant&gt;/tenant.yaml"),
@@ -93,6 +93,19 @@ def test_every_key_of_a_file_has_its_row(kind: FileKind, heading: str) -> None:
     assert {row[0].strip("`") for row in rows} == set(keys_of(schema, schema.get("$defs", {})))
     required = {row[0].strip("`") for row in rows if "[]" not in row[0] and row[1] == "required"}
     assert required == set(schema.get("required", ()))
+
+
+@pytest.mark.parametrize("kind", PACKAGE_MANIFESTS)
+def test_every_key_of_a_kind_of_package_has_its_row(kind: str) -> None:
+    schema = schema_of(FileKind.PACKAGE)
+    own = schema["$defs"][PACKAGE_MANIFESTS[kind].__name__]
+    page = Page.of("reference/desired-state.md").section("catalog/&lt;package&gt;.yaml")
+    shared = page.section("Keys of every kind").rows()
+    rows = [*shared, *page.section(f"Keys of kind {kind}").rows()]
+    assert {row[0].strip("`") for row in rows} == set(keys_of(own, schema["$defs"]))
+    required = {row[0].strip("`") for row in rows if "." not in row[0] and row[1] == "required"}
+    # In a file of any kind but the one that stands where nothing is said, the kind must be named.
+    assert required == set(own.get("required", ())) - {"kind"}
 
 
 def test_every_kind_of_file_is_told_of() -> None:
