@@ -5,14 +5,16 @@ Goes by the class of the file's root storage, never by its name. Applies nothing
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import olefile  # type: ignore[import-untyped]
+from pymsi.package import Package
 from pymsi.propset import PropertySet
 
 from reconciler.artifacts.msi_file import UnreadableMsi
@@ -47,10 +49,15 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What a patch is, and the products that it can be applied to."""
+    """What a patch is, and the products that it can be applied to.
+
+    ``removable`` says that it can be taken off again. ``name`` is for people, and empty where it says none.
+    """
 
     patch_code: str
     product_codes: tuple[str, ...]
+    removable: bool = False
+    name: str = ""
 
 
 def kind_of(file: Path) -> InstallerKind | None:
@@ -88,19 +95,39 @@ def read_patch(file: Path) -> Patch:
         UnreadableMsi: the file cannot be read, or is no patch.
 
     Source: learn.microsoft.com/windows/win32/msi/revision-number-summary ("the GUID patch code for the patch …
-    can be followed by a list of patch code GUIDs for obsolete patches") and …/msi/template-summary ("a
-    semicolon-delimited list of the product codes")
+    can be followed by a list of patch code GUIDs for obsolete patches"), …/msi/template-summary ("a
+    semicolon-delimited list of the product codes") and …/msi/uninstallable-patches (AllowRemoval in the
+    MsiPatchMetadata table must be 1)
     """
 
     def take(ole: olefile.OleFileIO, summary: PropertySet) -> Patch:
         _demand(ole, InstallerKind.PATCH)
         targets = _GUID.findall(str(summary.get(_TEMPLATE) or ""))
+        said = _metadata(file)
         return Patch(
             normalise_guid(str(summary.get(_REVISION_NUMBER) or "")[:38]),
-            tuple(normalise_guid(code) for code in targets),
+            tuple(dict.fromkeys(normalise_guid(code) for code in targets)),
+            said.get("AllowRemoval") == "1",
+            said.get("DisplayName", ""),
         )
 
     return _told(file, take, "a patch (.msp)")
+
+
+def _metadata(file: Path) -> dict[str, str]:
+    """Return what a patch says of itself besides; empty where it has no such table.
+
+    Source: learn.microsoft.com/windows/win32/msi/msipatchmetadata-table (Company is null for the properties that
+    Windows Installer knows)
+    """
+    with (
+        file.open("rb") as handle,
+        mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        Package(content, strict=False) as package,
+    ):
+        table = package.get("MsiPatchMetadata")
+        rows: list[dict[str, Any]] = list(table) if table is not None else []
+        return {str(row["Property"]): str(row["Value"]) for row in rows if not row["Company"]}
 
 
 def _told(file: Path, take: Callable[[olefile.OleFileIO, PropertySet], T], what: str) -> T:

@@ -12,10 +12,11 @@ from reconciler.operations.adoption import Into
 from reconciler.operations.scaffold.forges import Forge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from reconciler.operations.adopt import Adoption
     from reconciler.operations.cataloguing.notices import Notice
+    from reconciler.operations.import_release import Imported
     from reconciler.operations.text_files import FileChange
 
 EnvironmentsOption = Annotated[
@@ -75,13 +76,19 @@ def init(
 
 
 def import_releases(
-    files: Annotated[list[Path], typer.Argument(help="MSI files, and folders of them.", exists=True)],
+    files: Annotated[
+        list[Path], typer.Argument(help="Files (.msi, .msp, .exe), and folders of them.", exists=True)
+    ],
     package: Annotated[
         str | None,
         typer.Option(
             "--package", help="The package they are releases of; else by UpgradeCode.", show_default=False
         ),
     ] = None,
+    version: Annotated[
+        str,
+        typer.Option("--version", help="The version of a patch or program; else the file's.", show_default=False),
+    ] = "",
     transforms: TransformsOption = None,
     issue: IssueOption = "",
     notes: NotesOption = "",
@@ -89,25 +96,39 @@ def import_releases(
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Keep MSIs as artifacts and add their releases to the catalog, by what each MSI says of itself."""
+    """Keep MSIs, patches and programs as artifacts and add their releases to the catalog."""
     from reconciler.cli.output import print_json, print_line
     from reconciler.operations import import_release as operation
     from reconciler.site import open_site
 
-    request = operation.ImportRequest(tuple(files), package, tuple(transforms or ()), issue, notes)
+    request = operation.ImportRequest(tuple(files), package, tuple(transforms or ()), issue, notes, version)
     with open_site(settings_from(data=data)) as site:
         result = operation.import_releases(site, request, folder)
     if form is Format.JSON:
         print_json(result)
         return
     for imported in result.releases:
-        identity = imported.identity
-        print_line(f"{identity.product_name} {identity.version} ({identity.architecture})")
-        print_line(f"  ProductCode {identity.product_code}, PackageCode {identity.package_code}")
+        for line in _identity_lines(imported):
+            print_line(line)
         print_line(f"  sha256 {imported.artifact.sha256}, {imported.artifact.size} bytes")
         there = imported.catalog_file
         print_line(f"  added to {there}" if imported.added else f"  {there} has it already")
     print_notices(result.notices)
+
+
+def _identity_lines(imported: Imported) -> Iterator[str]:
+    from reconciler.artifacts.installer_files import Patch
+    from reconciler.artifacts.msi_file import MsiIdentity
+
+    identity = imported.identity
+    if isinstance(identity, MsiIdentity):
+        yield f"{identity.product_name} {identity.version} ({identity.architecture})"
+        yield f"  ProductCode {identity.product_code}, PackageCode {identity.package_code}"
+    elif isinstance(identity, Patch):
+        yield f"{identity.name or imported.package} {imported.version} (a patch)"
+        yield f"  PatchCode {identity.patch_code}, for {', '.join(identity.product_codes)}"
+    else:
+        yield f"{identity.product_name or imported.package} {imported.version} (a program)"
 
 
 def adopt(

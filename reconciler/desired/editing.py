@@ -19,11 +19,12 @@ from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import ScalarString
 
 from reconciler.desired.model import ABSENT_TEXT, Absence, ReleaseDetails, Wanted
-from reconciler.desired.writing import release_entry, written
+from reconciler.desired.writing import FileRelease, release_entry, written
 from reconciler.desired.yaml_reader import read_yaml
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.identity import InvalidIdentity, three_fields
-from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.probes import VersionOrder, version_order
+from reconciler.kernel.releases import MsiRelease, PackageKind, PatchRelease
 
 _UNLIMITED = 1_000_000
 _NEW_PACKAGE = "# yaml-language-server: $schema=../../schemas/package.schema.json\n"
@@ -84,7 +85,7 @@ def remove_version(text: str, package: str) -> str:
     return _proved(dump(), expected)
 
 
-def add_release(text: str, release: MsiRelease, details: ReleaseDetails | None = None) -> str:
+def add_release(text: str, release: FileRelease, details: ReleaseDetails | None = None) -> str:
     """Return a catalog file with one more release, put in where the order of the others wants it.
 
     Args:
@@ -102,7 +103,8 @@ def add_release(text: str, release: MsiRelease, details: ReleaseDetails | None =
     versions = [item.get("version") for item in releases]
     if release.version in versions:
         raise EditError(f"the file has a release {release.version} already", hint="change that one by hand")
-    index = _place_for(release.version, [str(version) for version in versions])
+    order = three_fields if isinstance(release, MsiRelease) else version_order
+    index = _place_for(order, release.version, [str(version) for version in versions])
     entry = release_entry(release, details)
     expected = copy.deepcopy(content)
     expected["releases"] = [*releases[:index], entry, *releases[index:]]
@@ -129,10 +131,21 @@ def new_package(
     return _NEW_PACKAGE + _dump(_round_trip(2, 4, 2), written(content))
 
 
-def _place_for(version: str, others: list[str]) -> int:
+def new_patch_package(release: PatchRelease, details: ReleaseDetails | None = None) -> str:
+    """Return the text of a catalog file for a package of patches with its first one.
+
+    Args:
+        release: the patch.
+        details: what else is to be said of it.
+    """
+    content = {"kind": PackageKind.MSP.value, "releases": [release_entry(release, details)]}
+    return _NEW_PACKAGE + _dump(_round_trip(2, 4, 2), written(content))
+
+
+def _place_for(order: Callable[[str], VersionOrder], version: str, others: list[str]) -> int:
     """Return where ``version`` belongs among versions that stand oldest first, or newest first; else the end."""
     try:
-        new, standing = three_fields(version), [three_fields(other) for other in others]
+        new, standing = order(version), [order(other) for other in others]
     except InvalidIdentity:
         return len(others)
     newest_first = len(standing) > 1 and standing[0] > standing[-1]

@@ -12,6 +12,7 @@ from typing import Final
 
 from reconciler.kernel.assignment import Hold
 from reconciler.kernel.practice import NO_PRACTICE, Practice
+from reconciler.kernel.probes import Probe
 from reconciler.kernel.releases import MsiRelease, PackageKind, Release
 
 
@@ -82,7 +83,8 @@ class Package:
 
     ``title`` is its name for people, ``owners`` the groups that answer for it, ``details`` what is known of its
     releases besides, by version. ``upgrade_code`` is that of an MSI package, empty for all others. ``practice``
-    says how it wants to be handled; a check of a file's version that wants none wants the release's.
+    says how it wants to be handled; a check of a file's version that wants none wants the release's. ``detect`` is
+    what a host is asked for the version of a program, ``None`` for all other kinds.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Package:
     details: Mapping[str, ReleaseDetails] = field(default_factory=dict)
     kind: PackageKind = PackageKind.MSI
     practice: Practice = NO_PRACTICE
+    detect: Probe | None = None
 
     @property
     def msi_releases(self) -> tuple[MsiRelease, ...]:

@@ -61,6 +61,7 @@ def package_of(name: str, manifest: PackageManifest) -> Package:
         {release.version: _details(release) for release in manifest.releases},
         PackageKind(manifest.kind),
         _practice(manifest),
+        detection_of(manifest.detect) if isinstance(manifest, ProgramPackageManifest) else None,
     )
 
 

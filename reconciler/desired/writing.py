@@ -11,7 +11,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString, SingleQuotedScalarStri
 
 from reconciler.desired.model import ReleaseDetails
 from reconciler.kernel.artifact import Artifact
-from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.releases import MsiRelease, PatchRelease, ProgramRelease
 
 _SURELY_TEXT = re.compile(
     r"[0-9]+(\.[0-9]+){2,3}"  # a version with three or four fields; with two it is a number to other readers
@@ -24,7 +24,11 @@ _LINES = re.compile(r"(?! )(?:[^\n\r\t]*[^\n\r\t ]\n|\n)+(?<!\n\n)")
 """Text that a block of lines can hold as it is."""
 
 
-def release_entry(release: MsiRelease, details: ReleaseDetails | None = None) -> dict[str, Any]:
+FileRelease = MsiRelease | PatchRelease | ProgramRelease
+"""A release that is one file to be installed."""
+
+
+def release_entry(release: FileRelease, details: ReleaseDetails | None = None) -> dict[str, Any]:
     """Return a release as a catalog file has it, without keys that would say nothing.
 
     Args:
@@ -35,19 +39,29 @@ def release_entry(release: MsiRelease, details: ReleaseDetails | None = None) ->
     artifact = _file_entry(release.artifact, details.sources)
     if details.signer:
         artifact["signer"] = details.signer
-    sources = details.transform_sources or ((),) * len(release.transforms)
-    entry: dict[str, Any] = {
-        "version": release.version,
-        "productCode": release.product_code,
-        "packageCode": release.package_code,
-        "architecture": details.architecture.value if details.architecture is not None else None,
-        "artifact": artifact,
-        "properties": dict(release.properties),
-        "transforms": [_file_entry(*pair) for pair in zip(release.transforms, sources, strict=True)],
-        "expectsReboot": release.reboot_expected,
-        "issue": details.issue,
-        "notes": details.notes,
-    }
+    entry: dict[str, Any] = {"version": release.version}
+    match release:
+        case MsiRelease():
+            sources = details.transform_sources or ((),) * len(release.transforms)
+            entry |= {
+                "productCode": release.product_code,
+                "packageCode": release.package_code,
+                "architecture": details.architecture.value if details.architecture is not None else None,
+                "artifact": artifact,
+                "properties": dict(release.properties),
+                "transforms": [_file_entry(*pair) for pair in zip(release.transforms, sources, strict=True)],
+            }
+        case PatchRelease():
+            entry |= {
+                "patchCode": release.patch_code,
+                "targets": list(release.targets),
+                "removable": release.removable,
+                "artifact": artifact,
+                "properties": dict(release.properties),
+            }
+        case ProgramRelease():
+            entry |= {"artifact": artifact, "arguments": release.arguments}
+    entry |= {"expectsReboot": release.reboot_expected, "issue": details.issue, "notes": details.notes}
     return {key: value for key, value in entry.items() if value}
 
 

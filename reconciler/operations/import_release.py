@@ -1,4 +1,4 @@
-"""Adds releases to the catalog from their MSIs, and keeps the MSIs as artifacts: all that are named, or none."""
+"""Adds releases to the catalog from their files, and keeps the files as artifacts: all that are named, or none."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.artifacts.installer_files import InstallerKind, kind_of
+from reconciler.artifacts.installer_files import InstallerKind, Patch, kind_of
 from reconciler.artifacts.msi_file import MsiIdentity, UnreadableMsi, read_msi
+from reconciler.artifacts.program_file import Program
 from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import load_folder
 from reconciler.desired.model import DesiredState
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.identity import three_fields
-from reconciler.kernel.releases import MsiRelease
-from reconciler.operations.cataloguing.candidate import Candidate, CannotImport, keep_files, read_candidate
-from reconciler.operations.cataloguing.edits import CatalogEdits
+from reconciler.kernel.probes import VersionOrder, version_order
+from reconciler.kernel.releases import MsiRelease, Release
+from reconciler.operations.cataloguing.candidate import (
+    Candidate,
+    CannotImport,
+    OtherCandidate,
+    keep_files,
+    read_candidate,
+    read_other,
+)
+from reconciler.operations.cataloguing.edits import Addition, CatalogEdits
 from reconciler.operations.cataloguing.notices import Notice, NoticeKind
+from reconciler.operations.cataloguing.other_kinds import add_other
 from reconciler.operations.text_files import read_text, write_all
 from reconciler.site import Site
 
@@ -29,7 +39,8 @@ class ImportRequest:
     """What is to be imported.
 
     ``paths`` are files, and folders that are searched for .msi files. ``package`` is ``None`` to go by each
-    file's UpgradeCode. ``transforms``, ``issue`` and ``notes`` go with every release that is added.
+    file's UpgradeCode. ``transforms``, ``issue`` and ``notes`` go with every release that is added. ``version`` is
+    that of a patch or program, which may not say its own; empty to go by the file.
     """
 
     paths: tuple[Path, ...]
@@ -37,6 +48,7 @@ class ImportRequest:
     transforms: tuple[Path, ...] = ()
     issue: str = ""
     notes: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +56,10 @@ class Imported:
     """One release: what was read, what is kept, and its catalog file. ``added`` is False where that had it."""
 
     file: Path
-    identity: MsiIdentity
+    identity: MsiIdentity | Patch | Program
     artifact: Artifact
     package: str
+    version: str
     catalog_file: Path
     added: bool
 
@@ -71,7 +84,7 @@ class SeveralProblems(CannotImport):
 
 
 def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportResult:
-    """Import MSIs as releases. Doing it again changes nothing.
+    """Import MSIs, patches and programs as releases. Doing it again changes nothing.
 
     Args:
         site: the installation whose artifact folder keeps the files.
@@ -81,7 +94,7 @@ def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportR
 
     Raises:
         CannotImport: the desired state is not valid, or a file does not fit its package.
-        UnreadableMsi: a file is no MSI, or lacks its identity.
+        UnreadableMsi, UnreadableProgram: a file is none of these, or lacks its identity.
         SeveralProblems: more than one of these; nothing was changed.
         ArtifactError: a file cannot be kept.
         CannotWrite: a catalog file cannot be written; nothing was changed.
@@ -91,31 +104,46 @@ def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportR
     notices: list[Notice] = []
     candidates = _read(request, problems, notices)
     edits = CatalogEdits(desired, lambda package: read_text(_catalog_file(folder, package)) or "", built_by(site))
-    imported: list[Imported] = []
-    for candidate in sorted(candidates, key=lambda item: (three_fields(item.identity.version), item.file)):
+    imported: list[tuple[VersionOrder, Imported]] = []
+    for candidate in sorted(candidates, key=_place_of):
+        addition: Addition[Release]
         try:
-            addition = edits.add(candidate, request.package)
+            if isinstance(candidate, Candidate):
+                addition = edits.add(candidate, request.package)
+            else:
+                addition = add_other(edits, candidate, request.package)
         except ReconcilerError as error:
             problems.append(error)
             continue
         notices += addition.notices
-        imported.append(
-            Imported(
-                candidate.file,
-                candidate.identity,
-                candidate.artifact,
-                addition.package,
-                _catalog_file(folder, addition.package),
-                addition.added,
-            )
-        )
+        imported.append((addition.release.order, _imported(candidate, addition, folder)))
     if problems:
         raise problems[0] if len(problems) == 1 else SeveralProblems(problems)
     for candidate in candidates:
         keep_files(site.artifacts, candidate)
     write_all({_catalog_file(folder, package): text for package, text in edits.texts.items()})
-    imported.sort(key=lambda item: (item.package, three_fields(item.identity.version)))
-    return ImportResult(tuple(imported), tuple(notices))
+    imported.sort(key=lambda item: (item[1].package, item[0]))
+    return ImportResult(tuple(item for _, item in imported), tuple(notices))
+
+
+def _imported(candidate: Candidate | OtherCandidate, addition: Addition[Release], folder: Path) -> Imported:
+    there = _catalog_file(folder, addition.package)
+    return Imported(
+        candidate.file,
+        candidate.identity,
+        candidate.artifact,
+        addition.package,
+        addition.release.version,
+        there,
+        addition.added,
+    )
+
+
+def _place_of(candidate: Candidate | OtherCandidate) -> tuple[bool, VersionOrder, Path]:
+    """Put MSIs first, oldest first: patches are for them."""
+    if isinstance(candidate, Candidate):
+        return False, three_fields(candidate.identity.version), candidate.file
+    return True, version_order(candidate.version), candidate.file
 
 
 def built_by(site: Site) -> Callable[[MsiRelease], float | None]:
@@ -143,14 +171,20 @@ def _valid(folder: Path) -> DesiredState:
     return loaded.state
 
 
-def _read(request: ImportRequest, problems: list[ReconcilerError], notices: list[Notice]) -> list[Candidate]:
+def _read(
+    request: ImportRequest, problems: list[ReconcilerError], notices: list[Notice]
+) -> list[Candidate | OtherCandidate]:
     """Return what can be read of what is asked for; add to the problems what cannot."""
-    candidates: list[Candidate] = []
+    candidates: list[Candidate | OtherCandidate] = []
     for file in _files(request.paths, problems, notices):
         try:
-            candidates.append(read_candidate(file, request.transforms, request.issue, request.notes))
+            other = read_other(file, request.version, request.issue, request.notes)
+            candidates.append(other or read_candidate(file, request.transforms, request.issue, request.notes))
         except ReconcilerError as error:
             problems.append(error)
+    if request.version and (len(candidates) != 1 or isinstance(candidates[0], Candidate)):
+        hint = "leave it out for MSIs, which say it themselves; import patches and programs one by one"
+        problems.append(CannotImport("a version goes with one patch or program only", hint=hint))
     if request.transforms and len(candidates) > 1:
         hint = "a transform is made for one MSI: import that one by itself"
         problems.append(CannotImport("transforms were named for several MSIs", hint=hint))

@@ -92,7 +92,7 @@ class _Draft:
     """The change, worked out on top of one commit."""
 
     base: str
-    addition: Addition
+    addition: Addition[MsiRelease]
     changes: tuple[FileChange, ...]
     notices: tuple[Notice, ...]
 
@@ -183,7 +183,7 @@ def _draft(site: Site, mirror: GitRepository, base: str, candidate: Candidate, r
     return _Draft(base, addition, changes, notices)
 
 
-def _past_promotion(desired: DesiredState, environment: str, addition: Addition) -> tuple[Notice, ...]:
+def _past_promotion(desired: DesiredState, environment: str, addition: Addition[MsiRelease]) -> tuple[Notice, ...]:
     upstream = desired.environments[environment].promotes_from
     if upstream is None or desired.versions_of(upstream).get(addition.package) == addition.release.version:
         return ()

@@ -5,11 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.artifacts.installer_files import InstallerKind, Transform, kind_of, read_patch, read_transform
+from reconciler.artifacts.installer_files import (
+    InstallerKind,
+    Patch,
+    Transform,
+    kind_of,
+    read_patch,
+    read_transform,
+)
 from reconciler.artifacts.msi_file import MsiIdentity, read_msi
+from reconciler.artifacts.program_file import Program, read_program
 from reconciler.artifacts.store import ArtifactStore, describe
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
+
+_PROGRAM = ".exe"
 
 
 class CannotImport(ReconcilerError):
@@ -28,6 +38,40 @@ class Candidate:
     transforms: tuple[tuple[Path, Artifact, Transform], ...] = ()
     issue: str = ""
     notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCandidate:
+    """A patch or program that is to become a release; ``version`` is what a person said, and may be empty."""
+
+    file: Path
+    identity: Patch | Program
+    artifact: Artifact
+    version: str = ""
+    issue: str = ""
+    notes: str = ""
+
+
+def read_other(file: Path, version: str = "", issue: str = "", notes: str = "") -> OtherCandidate | None:
+    """Read a patch or program that is to become a release; ``None`` where the file is neither.
+
+    Args:
+        file: the file. A patch is told by what it is; a program must be called one, since Windows goes by that.
+        version: the version that a person gives it.
+        issue: the issue that the release belongs to: a link or a key.
+        notes: what else people should know of it.
+
+    Raises:
+        UnreadableMsi, UnreadableProgram, ArtifactError: it cannot be read.
+    """
+    identity: Patch | Program
+    if kind_of(file) is InstallerKind.PATCH:
+        identity = read_patch(file)
+    elif file.suffix.lower() == _PROGRAM:
+        identity = read_program(file)
+    else:
+        return None
+    return OtherCandidate(file, identity, describe(file), version, issue, notes)
 
 
 def read_candidate(file: Path, transforms: tuple[Path, ...] = (), issue: str = "", notes: str = "") -> Candidate:
@@ -50,7 +94,7 @@ def read_candidate(file: Path, transforms: tuple[Path, ...] = (), issue: str = "
         raise CannotImport(
             f"this is a patch ({patch.patch_code}, for {', '.join(patch.product_codes) or 'unnamed products'})",
             where=str(file),
-            hint="patches (.msp) come with a later release of Reconciler; import a full MSI of that version",
+            hint="add it with reconciler import, and ask for it in the environment's file by hand",
         )
     if kind is InstallerKind.TRANSFORM:
         raise CannotImport(
@@ -63,13 +107,14 @@ def read_candidate(file: Path, transforms: tuple[Path, ...] = (), issue: str = "
     return Candidate(file, identity, describe(file), read, issue, notes)
 
 
-def keep_files(artifacts: ArtifactStore, candidate: Candidate) -> None:
-    """Keep the MSI and its transforms as artifacts. Doing it again changes nothing.
+def keep_files(artifacts: ArtifactStore, candidate: Candidate | OtherCandidate) -> None:
+    """Keep a file, and an MSI's transforms, as artifacts. Doing it again changes nothing.
 
     Raises:
         ArtifactError: a file cannot be kept.
         CannotImport: a file has changed since it was read.
     """
-    for path, artifact in ((candidate.file, candidate.artifact), *((p, a) for p, a, _ in candidate.transforms)):
+    transforms = candidate.transforms if isinstance(candidate, Candidate) else ()
+    for path, artifact in ((candidate.file, candidate.artifact), *((p, a) for p, a, _ in transforms)):
         if artifacts.add(path).sha256 != artifact.sha256:
             raise CannotImport("the file changed while it was read", where=str(path), hint="try again")

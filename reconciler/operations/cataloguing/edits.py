@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from reconciler.artifacts.msi_file import MsiIdentity
 from reconciler.desired.editing import add_release, new_package
 from reconciler.desired.layout import NAME_HINT, NAME_PATTERN
 from reconciler.desired.model import Architecture, DesiredState, Package, ReleaseDetails
+from reconciler.desired.writing import FileRelease
 from reconciler.kernel.identity import three_fields
-from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.releases import MsiRelease, PackageKind, Release
 from reconciler.operations.cataloguing.candidate import Candidate, CannotImport
 from reconciler.operations.cataloguing.notices import Built, Notice, NoticeKind, point_out
 
+R_co = TypeVar("R_co", bound=Release, covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Addition:
+class Addition(Generic[R_co]):
     """What became of a candidate. ``added`` is False where the catalog had the release already."""
 
     package: str
-    release: MsiRelease
+    release: R_co
     added: bool
     notices: tuple[Notice, ...]
 
@@ -44,7 +48,7 @@ class CatalogEdits:
         self.texts: dict[str, str] = {}
         """The new text of each catalog file that changes, by package."""
 
-    def add(self, candidate: Candidate, package: str | None) -> Addition:
+    def add(self, candidate: Candidate, package: str | None) -> Addition[MsiRelease]:
         """Add a release.
 
         Args:
@@ -64,6 +68,7 @@ class CatalogEdits:
                 hint="ask its vendor for one that has",
             )
         name, notices = self._name(candidate, identity.upgrade_code, package)
+        self.demand_kind(name, PackageKind.MSI, where)
         self._refuse_foreign(identity, identity.upgrade_code, name, where)
         self._saved[identity.package_code] = identity.saved_at
         known = self._packages.get(name) or Package(name, identity.upgrade_code, ())
@@ -82,6 +87,43 @@ class CatalogEdits:
         notices += point_out(candidate, release, known, before, self._built)
         self._write(candidate, known, release)
         return Addition(name, release, True, tuple(notices))
+
+    @property
+    def packages(self) -> Mapping[str, Package]:
+        """The packages as they are now, by name."""
+        return self._packages
+
+    def demand_kind(self, package: str, kind: PackageKind, where: str) -> None:
+        """Refuse a file of another kind than its package has.
+
+        Raises:
+            CannotImport: the package is there, and of another kind.
+        """
+        known = self._packages.get(package)
+        if known is not None and known.kind is not kind:
+            what = f"{package} is a package of kind {known.kind}, and this is a file for one of kind {kind}"
+            raise CannotImport(what, where=where, hint="give it a package of its own, with --package")
+
+    def write(
+        self, known: Package, release: FileRelease, details: ReleaseDetails, begin: Callable[[], str]
+    ) -> None:
+        """Add a release to the text of its package's file.
+
+        Args:
+            known: the package as it is.
+            release: what to add.
+            details: what else is to be said of it.
+            begin: gives the text of a file with the release, where there is no file yet.
+
+        Raises:
+            EditError: the catalog file cannot be edited without spoiling it.
+        """
+        name = known.name
+        if name in self._packages:
+            self.texts[name] = add_release(self.texts.get(name) or self._text_of(name), release, details)
+        else:
+            self.texts[name] = begin()
+        self._packages[name] = replace(known, releases=(*known.releases, release))
 
     def _name(self, candidate: Candidate, upgrade_code: str, package: str | None) -> tuple[str, list[Notice]]:
         where = str(candidate.file)
@@ -133,13 +175,7 @@ class CatalogEdits:
     def _write(self, candidate: Candidate, known: Package, release: MsiRelease) -> None:
         architecture = Architecture(candidate.identity.architecture)
         details = ReleaseDetails(architecture, issue=candidate.issue, notes=candidate.notes)
-        name = known.name
-        if name in self._packages:
-            text = self.texts.get(name) or self._text_of(name)
-            self.texts[name] = add_release(text, release, details)
-        else:
-            self.texts[name] = new_package(known.upgrade_code, release, details)
-        self._packages[name] = replace(known, releases=(*known.releases, release))
+        self.write(known, release, details, lambda: new_package(known.upgrade_code, release, details))
 
 
 def _release(candidate: Candidate, before: MsiRelease | None) -> MsiRelease:

@@ -23,6 +23,8 @@ class NoticeKind(StrEnum):
     OTHER_FILE_NAME = "otherFileName"
     TRANSFORM_OF_ANOTHER = "transformOfAnother"
     NOT_APPLIED = "notApplied"
+    VERSION_FROM_FILE = "versionFromFile"
+    NOT_REMOVABLE = "notRemovable"
     PAST_PROMOTION = "pastPromotion"
 
 
