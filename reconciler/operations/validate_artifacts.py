@@ -12,17 +12,24 @@ from pathlib import Path
 
 from reconciler.artifacts.fetching import CannotFetch, fetch
 from reconciler.artifacts.installer_files import read_transform
-from reconciler.artifacts.msi_file import UnreadableMsi, read_msi
+from reconciler.artifacts.msi_file import UnreadableMsi
 from reconciler.artifacts.signatures import SignatureError, signer_of
 from reconciler.artifacts.store import ArtifactError, ArtifactStore, describe
-from reconciler.desired.findings import Location, Problem, Rule
+from reconciler.desired.findings import Problem, Rule
 from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import Loaded, in_order, load_source
 from reconciler.desired.model import DesiredState, Package, ReleaseDetails
 from reconciler.desired.reading import located
 from reconciler.kernel.artifact import Artifact
-from reconciler.kernel.identity import three_fields
-from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.configuration import PlacedFile
+from reconciler.kernel.releases import (
+    ConfigurationRelease,
+    MsiRelease,
+    PatchRelease,
+    ProgramRelease,
+    Release,
+)
+from reconciler.operations.identity_checks import Spot, check_identity
 from reconciler.operations.validate import source_of
 
 
@@ -68,22 +75,11 @@ def _check_releases(
         shelf = _Shelf(kept, Path(folder), roots)
         for package in state.packages.values():
             path = f"{root}{CATALOG_FOLDER}/{package.name}.yaml"
-            for index, release in enumerate(package.msi_releases):
+            for index, release in enumerate(package.releases):
                 say(f"{package.name} {release.version}")
-                spot = _Spot(path, ("releases", index))
+                spot = Spot(path, ("releases", index))
                 problems += _check_release(shelf, spot, package, release)
     return problems
-
-
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """A release's place in the catalog."""
-
-    path: str
-    within: Location
-
-    def problem(self, rule: Rule, message: str, hint: str, *keys: str | int) -> Problem:
-        return Problem(self.path, rule, message, hint, (*self.within, *keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +112,39 @@ class _Shelf:
             file.unlink()
 
 
-def _check_release(shelf: _Shelf, spot: _Spot, package: Package, release: MsiRelease) -> Iterator[Problem]:
+def _check_release(shelf: _Shelf, spot: Spot, package: Package, release: Release) -> Iterator[Problem]:
     details = package.details_of(release.version)
+    if isinstance(release, ConfigurationRelease):
+        yield from _check_placed(shelf, spot, release, details)
+    else:
+        yield from _check_installed(shelf, spot, package, release, details)
+    if isinstance(release, MsiRelease):
+        yield from _check_transforms(shelf, spot, release, details)
+    shelf.clear()
+
+
+def _check_installed(
+    shelf: _Shelf,
+    spot: Spot,
+    package: Package,
+    release: MsiRelease | PatchRelease | ProgramRelease,
+    details: ReleaseDetails,
+) -> Iterator[Problem]:
+    """Check the file that a release installs."""
     file, failures = shelf.find(release.artifact, details.sources)
     if file is None:
         yield _missing(spot, failures, "import it: reconciler import FILE --package " + package.name, "artifact")
-    else:
-        wrong = list(_check_content(spot, file, release.artifact, "artifact"))
-        yield from wrong
-        if not wrong:
-            yield from _check_msi(spot, file, package, release, details)
-            yield from _check_signer(spot, file, details, shelf.roots)
+        return
+    wrong = list(_check_content(spot, file, release.artifact, "artifact"))
+    yield from wrong
+    if not wrong:
+        yield from check_identity(spot, file, package, release, details)
+        yield from _check_signer(spot, file, details, shelf.roots)
+
+
+def _check_transforms(
+    shelf: _Shelf, spot: Spot, release: MsiRelease, details: ReleaseDetails
+) -> Iterator[Problem]:
     for index, transform in enumerate(release.transforms):
         file, failures = shelf.find(transform, details.transform_sources[index])
         if file is None:
@@ -137,15 +155,31 @@ def _check_release(shelf: _Shelf, spot: _Spot, package: Package, release: MsiRel
             read_transform(file)
         except UnreadableMsi as error:
             yield spot.problem(Rule.UNREADABLE_ARTIFACT, error.what, error.hint or "", "transforms", index, "file")
-    shelf.clear()
 
 
-def _missing(spot: _Spot, failures: list[str], advice: str, *keys: str | int) -> Problem:
+def _check_placed(
+    shelf: _Shelf, spot: Spot, release: ConfigurationRelease, details: ReleaseDetails
+) -> Iterator[Problem]:
+    """Check the artifacts that a configuration places."""
+    placed = [setting for setting in release.settings if isinstance(setting, PlacedFile)]
+    sources = iter(details.file_sources)
+    for index, setting in enumerate(placed):
+        if setting.artifact is None:
+            continue
+        keys = ("files", index, "artifact")
+        file, failures = shelf.find(setting.artifact, next(sources))
+        if file is None:
+            yield _missing(spot, failures, "name its sources", *keys)
+        else:
+            yield from _check_content(spot, file, setting.artifact, *keys)
+
+
+def _missing(spot: Spot, failures: list[str], advice: str, *keys: str | int) -> Problem:
     message = "the file is neither among the installation's artifacts nor at a source"
     return spot.problem(Rule.MISSING_ARTIFACT, message, "; ".join(failures) or advice, *keys)
 
 
-def _check_content(spot: _Spot, file: Path, artifact: Artifact, *keys: str | int) -> Iterator[Problem]:
+def _check_content(spot: Spot, file: Path, artifact: Artifact, *keys: str | int) -> Iterator[Problem]:
     try:
         found = describe(file)
     except ArtifactError as error:
@@ -159,35 +193,7 @@ def _check_content(spot: _Spot, file: Path, artifact: Artifact, *keys: str | int
         yield spot.problem(Rule.ARTIFACT_MISMATCH, f"the file has {found.size} bytes", hint, *keys, "size")
 
 
-def _check_msi(
-    spot: _Spot, file: Path, package: Package, release: MsiRelease, details: ReleaseDetails
-) -> Iterator[Problem]:
-    try:
-        identity = read_msi(file)
-    except UnreadableMsi as error:
-        yield spot.problem(Rule.UNREADABLE_ARTIFACT, error.what, error.hint or "", "artifact", "file")
-        return
-    hint = "check which file is meant: reconciler import reads all of this from it"
-    pairs = {
-        "productCode": (identity.product_code, release.product_code),
-        "packageCode": (identity.package_code, release.package_code),
-    }
-    for key, (found, declared) in pairs.items():
-        if found != declared:
-            yield spot.problem(Rule.IDENTITY_MISMATCH, f"the MSI's {key} is {found}", hint, key)
-    if three_fields(identity.version) != three_fields(release.version):
-        message = f"the MSI's version is {identity.version}"
-        yield spot.problem(Rule.IDENTITY_MISMATCH, message, hint, "version")
-    if identity.upgrade_code != package.upgrade_code:
-        found = identity.upgrade_code or "missing"
-        message = f"the MSI's UpgradeCode is {found}; that of {package.name} is {package.upgrade_code}"
-        yield spot.problem(Rule.IDENTITY_MISMATCH, message, "it is another product: give it a package of its own")
-    if details.architecture is not None and identity.architecture != details.architecture:
-        message = f"the MSI is for {identity.architecture}"
-        yield spot.problem(Rule.IDENTITY_MISMATCH, message, hint, "architecture")
-
-
-def _check_signer(spot: _Spot, file: Path, details: ReleaseDetails, roots: Path | None) -> Iterator[Problem]:
+def _check_signer(spot: Spot, file: Path, details: ReleaseDetails, roots: Path | None) -> Iterator[Problem]:
     if not details.signer:
         return
     hint = "get the file from its vendor again; do not deploy this one"
