@@ -150,7 +150,7 @@ def adopt(
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Propose a desired state that asks for what a host has already, by its last report. Touches no host."""
+    """Propose a desired state that asks for the MSI products a host has already. Touches no host."""
     from reconciler.cli.output import print_json
     from reconciler.operations.adopt import adopt as propose
     from reconciler.site import open_site

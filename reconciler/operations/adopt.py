@@ -1,6 +1,7 @@
 """Takes what a host has already, installed by hand, into the desired state: proposes the files' new text.
 
 Writes only where a folder is named, and never touches the host: once merged, there is nothing to do there.
+Products of Windows Installer only: patches, programs and settings are not looked at.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from reconciler.desired.loading import load_folder
 from reconciler.desired.model import DesiredState
 from reconciler.desired.suggestions import closest
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.releases import PackageKind
 from reconciler.operations.adoption import Adopted, Into, LeftOut, Sorting
 from reconciler.operations.desired import mirror_of, state_in_force
 from reconciler.operations.host import find_host
@@ -111,6 +113,12 @@ def _check_names(packages: tuple[str, ...], desired: DesiredState) -> None:
             near = closest(package, list(desired.packages))
             hint = f"did you mean {near}?" if near else "import one of its MSIs first: reconciler import FILE.msi"
             raise CannotAdopt(f"the catalog has no package {package}", hint=hint)
+        kind = desired.packages[package].kind
+        if kind is not PackageKind.MSI:
+            raise CannotAdopt(
+                f"{package} is a package of kind {kind}, and only products of Windows Installer are adopted",
+                hint="write its version into the file by hand; the plan shows whether the host has anything to do",
+            )
 
 
 def _file(desired: DesiredState, known: KnownHost, environment: str, into: Into) -> str:

@@ -161,3 +161,9 @@ def test_what_was_misspelt_is_guessed(host: Installation, tmp_path: Path) -> Non
 def test_a_host_that_never_reported_has_nothing_to_adopt(installation: Installation) -> None:
     with pytest.raises(CannotAdopt, match="not reported"):
         adopt(installation.site, "DEV-01", (), Into.HOST, None)
+
+
+def test_only_products_of_windows_installer_are_adopted(host: Installation) -> None:
+    host.publish({"environments/catalog/settings.yaml": "kind: configuration\n"})
+    with pytest.raises(CannotAdopt, match="settings is a package of kind configuration"):
+        adopt(host.site, "DEV-01", ("settings",), Into.HOST, None)
