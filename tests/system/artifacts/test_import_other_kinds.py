@@ -73,7 +73,7 @@ def test_a_patch_says_what_it_is_and_what_for(
 def test_patches_of_one_package_stand_in_order(
     site: Site, folder: Path, installer_files: InstallerFiles, tmp_path: Path
 ) -> None:
-    for version in ("2.1.2", "2.1.10", "2.1.1"):
+    for version in ("300.1.2", "300.1.10", "300.1.1"):
         code = PATCH_CODE.replace("1", version[-1])
         file = installer_files.patch(tmp_path / f"agent-{version}.msp", code, TARGETS)
         result = run(site, folder, file, "agent-fix", version)
@@ -81,7 +81,7 @@ def test_patches_of_one_package_stand_in_order(
     found = package(folder, "agent-fix")
     assert (found.kind, [release.version for release in found.releases]) == (
         PackageKind.MSP,
-        ["2.1.1", "2.1.2", "2.1.10"],
+        ["300.1.1", "300.1.2", "300.1.10"],
     )
 
 
