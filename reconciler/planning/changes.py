@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.kernel.practice import Practice
 from reconciler.kernel.releases import MsiRelease, PatchRelease, ProgramRelease, Release
 
 Wishes = Mapping[str, Release | None]
@@ -29,13 +30,15 @@ class ChangeKind(StrEnum):
 class HostWishes:
     """What a host should have, in one state or the other. An empty ``host`` stands for the environment itself.
 
-    ``prunes`` says that a package which is named no longer is removed rather than left alone.
+    ``prunes`` says that a package which is named no longer is removed rather than left alone. ``practices`` say
+    how packages want to be handled, whether or not they are wanted.
     """
 
     host: str
     environment: str
     wishes: Wishes
     prunes: bool = False
+    practices: Mapping[str, Practice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +70,18 @@ def compare(before: Iterable[HostWishes], after: Iterable[HostWishes]) -> tuple[
         the changes by environment and package, alike ones of several hosts together.
     """
     after = tuple(after)
-    old = {(item.environment, item.host): item.wishes for item in before}
-    new = {(item.environment, item.host): item.wishes for item in after}
-    pruning = {(item.environment, item.host) for item in after if item.prunes}
+    old = {(item.environment, item.host): item for item in before}
+    new = {(item.environment, item.host): item for item in after}
     groups: dict[tuple[str, str, ChangeKind, str, str], list[str]] = {}
     for key in old.keys() | new.keys():
         environment, host = key
-        was, will = old.get(key, {}), new.get(key, {})
+        nothing = HostWishes(host, environment, {})
+        one, other = old.get(key, nothing), new.get(key, nothing)
+        was, will = one.wishes, other.wishes
         for package in was.keys() | will.keys():
-            kind = _kind(was, will, package)
+            kind = _kind(one, other, package)
             if kind is None:
                 continue
-            if kind is ChangeKind.DROPPED and key in pruning:
-                kind = ChangeKind.PRUNED
             versions = _version(was.get(package)) or "", _version(will.get(package)) or ""
             groups.setdefault((environment, package, kind, *versions), []).append(host)
     return tuple(
@@ -88,12 +90,15 @@ def compare(before: Iterable[HostWishes], after: Iterable[HostWishes]) -> tuple[
     )
 
 
-def _kind(was: Wishes, will: Wishes, package: str) -> ChangeKind | None:
+def _kind(before: HostWishes, after: HostWishes, package: str) -> ChangeKind | None:
+    was, will = before.wishes, after.wishes
     if package not in will:
-        return ChangeKind.DROPPED
+        return ChangeKind.PRUNED if after.prunes else ChangeKind.DROPPED
     old, new = was.get(package), will[package]
     if package in was and old == new:
-        return None
+        # What is run on hosts around a step, and what they are checked by, is a reviewer's to see.
+        same = before.practices.get(package) == after.practices.get(package)
+        return None if same or new is None else ChangeKind.ADJUSTED
     if new is None:
         return ChangeKind.REMOVED
     if old is None:

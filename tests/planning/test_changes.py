@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.practice import NO_PRACTICE, Practice
 from reconciler.kernel.releases import MsiRelease
 from reconciler.planning.changes import ChangeKind, HostWishes, Wishes, compare
 
@@ -36,6 +37,23 @@ def test_each_kind_of_change_is_told() -> None:
     assert changes({"app": one}, {"app": adjusted}) == [(ChangeKind.ADJUSTED, "1.0.0", "1.0.0")]
     assert changes({}, {"app": None}) == [(ChangeKind.REMOVED, None, None)]
     assert changes({"app": one}, {"app": one}) == []
+
+
+def test_how_a_package_is_handled_is_a_change_where_it_is_wanted() -> None:
+    wishes: Wishes = {"app": release("1.0.0"), "tool": None}
+    plain = dict.fromkeys(("app", "tool", "other"), NO_PRACTICE)
+    handled = dict.fromkeys(plain, Practice(after=("cmd /c echo done",)))
+    (change,) = compare(
+        [HostWishes("H1", "prod", wishes, practices=plain)], [HostWishes("H1", "prod", wishes, practices=handled)]
+    )
+    assert (change.package, change.kind) == ("app", ChangeKind.ADJUSTED)
+    assert (
+        compare(
+            [HostWishes("H1", "prod", wishes, practices=plain)],
+            [HostWishes("H1", "prod", wishes, practices=dict(plain))],
+        )
+        == ()
+    )
 
 
 def test_hosts_that_change_alike_make_one_entry() -> None:
