@@ -21,6 +21,9 @@ from reconciler.desired.manifest_model import Manifest
 from reconciler.desired.practice_manifests import PractisedManifest, one_of
 from reconciler.desired.windows_fields import Arguments, CommandLine, ExitCode, RegistryKey, ValueName, WindowsPath
 
+MOST_SETTINGS = 200
+"""Settings of one sort that a release may have: a host is asked for each of them at every look."""
+
 OWNERS = "The groups that answer for it, by their names in reconciler.yaml. Their members review its changes."
 
 _KIND = (
@@ -108,9 +111,15 @@ class ConfigurationReleaseManifest(ReleaseManifest):
     """One version of a set of settings."""
 
     version: ProgramVersion = Field(description=_VERSION)
-    registry: list[RegistryManifest] = Field(default_factory=list, description="Values of the registry.")
-    files: list[FileManifest] = Field(default_factory=list, description="Files with the content they should have.")
-    services: list[ServiceManifest] = Field(default_factory=list, description="How services should be.")
+    registry: list[RegistryManifest] = Field(
+        default_factory=list, max_length=MOST_SETTINGS, description="Values of the registry."
+    )
+    files: list[FileManifest] = Field(
+        default_factory=list, max_length=MOST_SETTINGS, description="Files with the content they should have."
+    )
+    services: list[ServiceManifest] = Field(
+        default_factory=list, max_length=MOST_SETTINGS, description="How services should be."
+    )
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -24,6 +24,11 @@ _KEY_PATTERN = r"^HKLM(\\[^\\\x00-\x1f]+)+$"
 _PATH_PATTERN = r"""^[A-Za-z]:(\\[^\\/:*?"<>|\x00-\x1f]+)+$"""
 _ADDRESS_PATTERN = r"^https?://[^/?#@\s\x00-\x1f]+([/?][^\s\x00-\x1f]*)?$"
 
+_ESSENTIAL = frozenset(
+    f"{name}.exe" for name in ("csrss", "lsass", "msiexec", "services", "smss", "svchost", "wininit", "winlogon")
+)
+"""Programs without which Windows, or an install that is under way, comes to an end."""
+
 _SERVICE = re.compile(_SERVICE_PATTERN)
 _KEY = re.compile(_KEY_PATTERN)
 _PATH = re.compile(_PATH_PATTERN)
@@ -49,6 +54,9 @@ def _image(text: str) -> str:
     if not is_file_name(text, ".exe") or len(text) > _MOST_KEY:
         hint = "write the name of the program's file without folders, such as agent.exe"
         raise refuse(f"{text[:60]!r} is not the name of a process", hint)
+    if text.lower() in _ESSENTIAL:
+        hint = "name only programs that would keep the package's own files in use"
+        raise refuse(f"{text} is a part of Windows that must not be ended", hint)
     return text
 
 

@@ -66,6 +66,16 @@ PACKAGE_TEXTS = [
     CATALOG.format(number=2) + "owners: [nobody]\n",
     CATALOG.format(number=3),
     "releases: 3\n",
+    "kind: exe\ndetect: {fileVersion: C:\\a.exe}\nreleases:\n  - version: 1.0.0\n"
+    f"    artifact: {{sha256: {'b' * 64}, size: 1, file: a.exe}}\n",
+    "kind: exe\ndetect: {fileVersion: C:\\A.exe}\nchecks: [{port: 80}]\n",
+    "kind: configuration\nreleases:\n  - version: 1.0.0\n"
+    "    registry: [{key: HKLM\\A, type: REG_QWORD, data: '18446744073709551615'}]\n",
+    'kind: configuration\nreleases:\n  - version: 2.0.0\n    files: [{path: C:\\a, text: "a\\r\\n"}]\n'
+    "    registry: [{key: HKLM\\a, type: REG_SZ, data: x}]\n",
+    f"kind: msp\nreleases:\n  - version: 1.0.0\n    patchCode: '{{{'1' * 8}-1111-1111-1111-{'1' * 12}}}'\n"
+    f"    targets: ['{{AAAAAAAA-0000-0000-0001-000000000001}}']\n"
+    f"    artifact: {{sha256: {'c' * 64}, size: 1, file: a.msp}}\n",
 ]
 OTHER = {
     "reconciler.yaml": ["version: 1\n", "version: 1\ngroups: {release-managers: ['@a']}\n", "version: 2\n"],

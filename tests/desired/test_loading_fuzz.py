@@ -62,6 +62,9 @@ TEXTS = st.one_of(
     st.sampled_from(WORDS),
     st.sampled_from(["{AAAAAAAA-0000-0000-0000-000000000001}", "a" * 64, "x.msi", "x.mst", "CN=x", "/srv/x"]),
     st.sampled_from(
+        ["C:\\x\\y.exe", "HKLM\\SOFTWARE\\X", "90s", "2d", "1.2.3.4", "x.exe", "x.msp", "http://localhost/", "a,b"]
+    ),
+    st.sampled_from(
         ["2026-12-01T08:00Z", "9999-12-31T23:59:59-23:59", "2999-12-31T23:59:59+23:59", "x64", "@desk"]
     ),
     st.text(max_size=6),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from reconciler.desired.model import DesiredState
 from reconciler.kernel.artifact import Artifact
-from reconciler.kernel.assignment import Goal
+from reconciler.kernel.assignment import Assignment, Goal
 from reconciler.kernel.configuration import (
     PlacedFile,
     RegistryType,
@@ -18,6 +19,7 @@ from reconciler.kernel.configuration import (
 from reconciler.kernel.practice import NO_PRACTICE, HealthCheck, Practice
 from reconciler.kernel.probes import Probe, ProbeKind
 from reconciler.kernel.releases import ConfigurationRelease, PackageKind, PatchRelease, ProgramRelease
+from reconciler.kernel.wire import decode, encode
 from reconciler.rollout.assignments import Assigner
 
 BROWSER = r"C:\Program Files\Browser\browser.exe"
@@ -139,6 +141,14 @@ def test_hosts_of_one_environment_share_their_goals(state: DesiredState) -> None
     first, second = (assigner.assign(host, "qa").assignment.goals for host in ("QA-01", "QA-02"))
     assert first is second
     assert [goal.kind for goal in first] == ["msp", "exe", "exe", "configuration"]
+
+
+def test_goals_of_every_kind_reach_a_host_as_they_are(state: DesiredState) -> None:
+    assignment = Assigner(state).assign("QA-01", "qa").assignment
+    message = json.loads(json.dumps(encode(assignment)))
+    assert decode(Assignment, message) == assignment
+    asked = {probe.kind for probe in assignment.probes}
+    assert asked == set(ProbeKind)
 
 
 def goal_of(state: DesiredState, package: str) -> Goal:
