@@ -40,10 +40,11 @@ class Subject:
 
     @property
     def pin(self) -> str:
-        """What the catalog should call it: the common name, else the organisation; empty where it has neither."""
+        """What the catalog should call it: the common name, else the organisation; empty where none is plain."""
         for wanted in (COMMON_NAME, ORGANISATION):
-            if found := [f"{key}={value}" for key, value in self.attributes if key == wanted]:
-                return found[-1]
+            found = [value for key, value in self.attributes if key == wanted and _is_plain(value)]
+            if found:
+                return f"{wanted}={found[-1]}"
         return ""
 
     def __str__(self) -> str:
@@ -84,9 +85,8 @@ def refusal(pin: str, signature: Signature) -> str:
     """
     if not pin:
         return ""
-    told = f" ({signature.detail})" if signature.detail else ""
     if signature.trust is not Trust.HOLDS:
-        return f"{pin} should have signed the file, but {_WORDS[signature.trust]}{told}"
+        return f"{pin} should have signed the file, but {shortcoming(signature)}"
     if signature.subject is None:
         return f"{pin} should have signed the file, but who signed it cannot be told"
     if not signature.subject.is_named(pin):
@@ -94,13 +94,26 @@ def refusal(pin: str, signature: Signature) -> str:
     return ""
 
 
+def shortcoming(signature: Signature) -> str:
+    """Return in words why a signature cannot be relied on; empty where it can."""
+    if signature.trust is Trust.HOLDS:
+        return ""
+    told = f" ({signature.detail})" if signature.detail else ""
+    return f"{_WORDS[signature.trust]}{told}"
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a name is one that people can read and type."""
+    return name.isprintable() and name == name.strip() != ""
+
+
 _WORDS: Final = {
     Trust.NOT_SIGNED: "it is not signed",
     Trust.CHANGED: "it was changed after it was signed",
-    Trust.UNTRUSTED: "its certificate does not lead to an authority that is trusted there",
+    Trust.UNTRUSTED: "its certificate does not lead to an authority that is trusted",
     Trust.EXPIRED: "its certificate has expired, and no timestamp says that it was signed before",
     Trust.REVOKED: "its certificate was revoked",
-    Trust.DISTRUSTED: "its certificate is explicitly distrusted there",
+    Trust.DISTRUSTED: "its certificate is explicitly distrusted",
     Trust.NOT_FOR_CODE: "its certificate is not meant for signing code",
     Trust.UNKNOWN: "its signature does not hold",
 }

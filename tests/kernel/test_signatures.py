@@ -18,12 +18,12 @@ CONTOSO = Subject((("O", "Contoso"), ("CN", "Contoso Ltd")))
         (0x800B0100, Trust.NOT_SIGNED, "it is not signed (0x800B0100)"),
         (0x800B0003, Trust.NOT_SIGNED, "it is not signed (0x800B0003)"),
         (0x80096010, Trust.CHANGED, "it was changed after it was signed (0x80096010)"),
-        (0x800B0109, Trust.UNTRUSTED, "does not lead to an authority that is trusted there (0x800B0109)"),
-        (0x800B010A, Trust.UNTRUSTED, "does not lead to an authority that is trusted there (0x800B010A)"),
+        (0x800B0109, Trust.UNTRUSTED, "does not lead to an authority that is trusted (0x800B0109)"),
+        (0x800B010A, Trust.UNTRUSTED, "does not lead to an authority that is trusted (0x800B010A)"),
         (0x800B0101, Trust.EXPIRED, "has expired, and no timestamp says that it was signed before (0x800B0101)"),
         (0x800B010C, Trust.REVOKED, "was revoked (0x800B010C)"),
-        (0x800B0111, Trust.DISTRUSTED, "is explicitly distrusted there (0x800B0111)"),
-        (0x80092026, Trust.DISTRUSTED, "is explicitly distrusted there (0x80092026)"),
+        (0x800B0111, Trust.DISTRUSTED, "is explicitly distrusted (0x800B0111)"),
+        (0x80092026, Trust.DISTRUSTED, "is explicitly distrusted (0x80092026)"),
         (0x800B0110, Trust.NOT_FOR_CODE, "is not meant for signing code (0x800B0110)"),
         (0x80096004, Trust.UNKNOWN, "its signature does not hold (0x80096004)"),
         (0x80070005, Trust.UNKNOWN, "its signature does not hold (0x80070005)"),
@@ -66,3 +66,5 @@ def test_a_signer_is_pinned_by_its_common_name_else_by_its_organisation():
     assert Subject((("O", "Contoso"),)).pin == "O=Contoso"
     assert Subject().pin == ""
     assert Subject((("CN", "first"), ("CN", "last"))).pin == "CN=last"
+    assert Subject((("O", "Contoso"), ("CN", "Contoso\nLtd"))).pin == "O=Contoso"
+    assert Subject((("CN", " "), ("O", "Contoso "))).pin == ""
