@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+CABINET = b"MSCF"
+"""What a cabinet begins with."""
+
 _CODE = ExtendedKeyUsageOID.CODE_SIGNING
 _OIDS = {"cn": NameOID.COMMON_NAME, "o": NameOID.ORGANIZATION_NAME}
 
@@ -85,10 +88,10 @@ def make_authority(folder: Path) -> SigningAuthority:
 
 
 def tampered(signed: Path, folder: Path) -> Path:
-    """Change a signed file after it was signed."""
+    """Change what a signed MSI installs, after it was signed. It is still an MSI that can be read."""
     changed = folder / f"tampered-{signed.name}"
     content = bytearray(signed.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[content.index(CABINET) + 60] ^= 1
     changed.write_bytes(content)
     return changed
 

@@ -1,7 +1,9 @@
-"""Importing and publishing MSIs that are signed with osslsigncode: the signer gets pinned, a broken one refused."""
+"""Importing MSIs that are signed with osslsigncode: the signer gets pinned, a broken signature is refused."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,9 +77,9 @@ def test_a_file_that_was_changed_after_it_was_signed_is_refused(
 
 @pytest.mark.parametrize(("name", "words"), [("self", "authority"), ("old", "expired"), ("web", "code")])
 def test_a_signature_that_cannot_be_trusted_pins_nobody(
-    site: Site, folder: Path, msi: Path, authority: SigningAuthority, tmp_path: Path, name: str, words: str
+    site: Site, folder: Path, msi: Path, authority: SigningAuthority, name: str, words: str
 ) -> None:
-    (notice,) = import_one(site, folder, authority.sign(msi, tmp_path / "a.msi", name), authority).notices
+    (notice,) = import_one(site, folder, authority.sign(msi, folder.parent / "a.msi", name), authority).notices
     assert notice.kind is NoticeKind.SIGNATURE_UNTRUSTED
     assert "CN=Contoso Ltd, but" in notice.message
     assert words in notice.message
@@ -97,12 +99,11 @@ def test_without_the_tool_the_pin_of_the_release_before_stays(
     signed: Path,
     newer: Path,
     authority: SigningAuthority,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import_one(site, folder, signed, authority)
     monkeypatch.setattr(signatures, "_TOOL", "osslsigncode-that-is-missing")
-    (notice,) = import_one(site, folder, authority.sign(newer, tmp_path / "newer.msi"), authority).notices
+    (notice,) = import_one(site, folder, authority.sign(newer, folder.parent / "newer.msi"), authority).notices
     assert notice.kind is NoticeKind.SIGNATURE_UNCHECKED
     assert pins(folder)["1.3.0"] == "CN=Contoso Ltd"
 
@@ -112,3 +113,16 @@ def test_without_the_tool_what_is_not_signed_goes_through(
 ) -> None:
     monkeypatch.setattr(signatures, "_TOOL", "osslsigncode-that-is-missing")
     assert import_one(site, folder, msi, None).notices == ()
+
+
+def test_the_command_says_whom_it_pinned(
+    folder: Path, signed: Path, authority: SigningAuthority, tmp_path: Path
+) -> None:
+    words = ["import", str(signed), "--environments", str(folder), "--data", str(tmp_path / "data")]
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler.cli.main", *words, "--signing-roots", str(authority.roots)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "its signer is pinned as CN=Contoso Ltd: hosts check it" in done.stdout
