@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import olefile  # type: ignore[import-untyped]
@@ -28,7 +29,9 @@ INSTALL_HINT = f"as root: apt-get install -y {_TOOL}"
 
 _SIGNATURE_STREAM = "\x05DigitalSignature"
 _SERIAL = re.compile(r"^Signer's certificate:\n.*?^\s*Serial : ([0-9A-Fa-f]+)$", re.MULTILINE | re.DOTALL)
-_ERROR = re.compile(r"^\s*Error: (.+)$", re.MULTILINE)
+_ERRORS = (re.compile(r"Verify error: ?(.+)$", re.MULTILINE), re.compile(r"^\s*Error: (.+)$", re.MULTILINE))
+"""How the tool says what is wrong with a chain: as all versions do, and as newer ones do as well."""
+
 _KEYS = {NameOID.COMMON_NAME: COMMON_NAME, NameOID.ORGANIZATION_NAME: ORGANISATION}
 
 
@@ -63,7 +66,7 @@ def signature_of(file: Path, roots: Path | None = None) -> Signature:
     """
     trusted = ["-CAfile", str(roots), "-TSA-CAfile", str(roots)] if roots is not None else []
     try:
-        code, output = _run("verify", "-ignore-cdp", *trusted, "-in", str(file))
+        code, output = _run("verify", *_offline(), *trusted, "-in", str(file))
         trust, detail = (Trust.HOLDS, "") if code == 0 else _why(output)
         if trust is Trust.NOT_SIGNED:
             return Signature(trust)
@@ -79,13 +82,24 @@ def signature_of(file: Path, roots: Path | None = None) -> Signature:
     return Signature(trust, _subject(certificate), detail)
 
 
+@lru_cache(maxsize=1)
+def _offline() -> tuple[str, ...]:
+    """Return the options by which the tool looks up no revocation.
+
+    The newest have one that leaves it out; others ``-ignore-cdp``, which only fetches no list; old ones never
+    fetch any.
+    """
+    _, told = _run("verify", "--help")
+    return next(((option,) for option in ("-ignore-crl", "-ignore-cdp") if option in told), ())
+
+
 def _why(output: str) -> tuple[Trust, str]:
     """Return why a signature does not hold, and the tool's own words."""
     if "MISMATCH" in output:
         return Trust.CHANGED, ""
     if "no signature" in output.lower():
         return Trust.NOT_SIGNED, ""
-    error = _ERROR.search(output)
+    error = next((found for pattern in _ERRORS if (found := pattern.search(output))), None)
     if error is None:
         return Trust.UNKNOWN, f"{_TOOL} verify does not say why"
     return (Trust.EXPIRED if "has expired" in error.group(1) else Trust.UNTRUSTED), error.group(1)
@@ -129,8 +143,7 @@ def _run(*words: str) -> tuple[int, str]:
         done = subprocess.run(
             [_TOOL, *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             timeout=TIMEOUT,
             check=False,
             text=True,
@@ -140,4 +153,5 @@ def _run(*words: str) -> tuple[int, str]:
         raise NoSignatureTool(
             f"signatures are checked with {_TOOL}, which is missing", hint=INSTALL_HINT
         ) from error
-    return done.returncode, done.stdout
+    # Read apart: in one pipe, the lines of the one would break those of the other.
+    return done.returncode, f"{done.stdout}\n{done.stderr}"

@@ -18,7 +18,19 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 CABINET = b"MSCF"
 """What a cabinet begins with."""
 
-_CODE = ExtendedKeyUsageOID.CODE_SIGNING
+_CODE, _STAMPS = ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.TIME_STAMPING
+_REVOCATION_LIST = x509.CRLDistributionPoints(
+    [
+        x509.DistributionPoint(
+            [x509.UniformResourceIdentifier("http://127.0.0.1:9/list.crl")],
+            relative_name=None,
+            reasons=None,
+            crl_issuer=None,
+        )
+    ]
+)
+"""As in real certificates; nobody answers there."""
+
 _OIDS = {"cn": NameOID.COMMON_NAME, "o": NameOID.ORGANIZATION_NAME}
 
 
@@ -33,9 +45,12 @@ class SigningAuthority:
         """The authority's own certificate."""
         return self.folder / "root.pem"
 
-    def sign(self, file: Path, signed: Path, name: str = "vendor") -> Path:
-        """Sign a file with the certificate ``name``."""
-        pair = ("-certs", self.folder / f"{name}.pem", "-key", self.folder / f"{name}.key")
+    def sign(self, file: Path, signed: Path, name: str = "vendor", stamped_at: float | None = None) -> Path:
+        """Sign a file with the certificate ``name``; with a timestamp of ``stamped_at``, if that is given."""
+        pair = ["-certs", self.folder / f"{name}.pem", "-key", self.folder / f"{name}.key"]
+        if stamped_at is not None:
+            pair += ["-TSA-certs", self.folder / "stamps.pem", "-TSA-key", self.folder / "stamps.key"]
+            pair += ["-TSA-time", str(int(stamped_at))]
         subprocess.run(
             ["osslsigncode", "sign", *pair, "-h", "sha256", "-in", file, "-out", signed],
             check=True,
@@ -51,7 +66,7 @@ class SigningAuthority:
         issuer: str = "root",
         days: int = 30,
     ) -> None:
-        """Give a certificate ``name``, which is good for ``days`` from now on."""
+        """Give a certificate ``name``, which is good for ``days`` from now on, and names a revocation list."""
         key = rsa.generate_private_key(65537, 2048)
         signing, by = key, _name(subject)
         if name != issuer:
@@ -64,7 +79,9 @@ class SigningAuthority:
         builder = builder.not_valid_before(now - timedelta(days=60)).not_valid_after(now + timedelta(days=days))
         builder = builder.add_extension(x509.BasicConstraints(ca=name == issuer, path_length=None), critical=True)
         if usage is not None:
-            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=usage == _STAMPS)
+        if name != issuer:
+            builder = builder.add_extension(_REVOCATION_LIST, critical=False)
         certificate = builder.sign(signing, hashes.SHA256())
         (self.folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         (self.folder / f"{name}.key").write_bytes(
@@ -83,8 +100,15 @@ def make_authority(folder: Path) -> SigningAuthority:
     made.certify("web", {"o": "Contoso", "cn": "Contoso Ltd"}, ExtendedKeyUsageOID.SERVER_AUTH)
     made.certify("bare", {"o": "Contoso", "cn": "Contoso Ltd"}, None)
     made.certify("old", {"cn": "Contoso Ltd"}, days=-1)
+    made.certify("stamps", {"cn": "Test Timestamps"}, _STAMPS)
     made.certify("self", {"cn": "Contoso Ltd"}, issuer="self")
     return made
+
+
+def can_stamp() -> bool:
+    """Return whether the osslsigncode that is installed can make timestamps by itself."""
+    told = subprocess.run(["osslsigncode", "sign", "--help"], capture_output=True, text=True, check=False)
+    return "-TSA-time" in told.stdout + told.stderr
 
 
 def tampered(signed: Path, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.signatures import Subject, Trust, refusal
 from reconciler.lab.packages import plain_package
 from reconciler.operations.validate_artifacts import validate_with_artifacts
-from tests.system.signing import SigningAuthority, tampered
+from tests.system.signing import SigningAuthority, can_stamp, tampered
 
 
 def test_the_signer_of_a_signed_file(signed: Path, authority: SigningAuthority) -> None:
@@ -50,6 +51,18 @@ def test_signatures_that_are_not_to_be_trusted(
         assert signature.trust is trust, file
         assert refusal("CN=Contoso Ltd", signature)
         assert refusal("O=Contoso/CN=Northwind Ltd", signature)
+
+
+def test_a_timestamp_outlives_the_certificate(msi: Path, authority: SigningAuthority, tmp_path: Path) -> None:
+    """The certificates name a revocation list, as real ones do: it is not asked for."""
+    if not can_stamp():
+        pytest.skip("this osslsigncode makes no timestamps")
+    ten_days_ago = time.time() - 10 * 86_400
+    stamped = authority.sign(msi, tmp_path / "stamped.msi", "old", ten_days_ago)
+    assert signature_of(stamped, authority.roots).trust is Trust.HOLDS
+    fresh = authority.sign(msi, tmp_path / "fresh.msi", "vendor", ten_days_ago)
+    assert signature_of(fresh, authority.roots).trust is Trust.HOLDS
+    assert signature_of(stamped).trust is not Trust.HOLDS
 
 
 def test_only_a_file_with_a_signature_carries_one(msi: Path, signed: Path, tmp_path: Path) -> None:
