@@ -146,7 +146,6 @@ def _release(manifest: ReleaseManifest) -> MsiRelease:
 def _details(manifest: ReleaseManifest) -> ReleaseDetails:
     return ReleaseDetails(
         Architecture(manifest.architecture) if manifest.architecture is not None else None,
-        manifest.artifact.signer or "",
         tuple(manifest.artifact.sources),
         tuple(tuple(transform.sources) for transform in manifest.transforms),
         manifest.issue or "",
@@ -155,4 +154,5 @@ def _details(manifest: ReleaseManifest) -> ReleaseDetails:
 
 
 def _artifact(manifest: ArtifactManifest | TransformManifest) -> Artifact:
-    return Artifact(manifest.sha256, manifest.size, manifest.file)
+    signer = manifest.signer if isinstance(manifest, ArtifactManifest) else None
+    return Artifact(manifest.sha256, manifest.size, manifest.file, signer or "")

@@ -32,16 +32,13 @@ def release_entry(release: MsiRelease, details: ReleaseDetails | None = None) ->
         details: what else is to be said of it.
     """
     details = details or ReleaseDetails()
-    artifact = _file_entry(release.artifact, details.sources)
-    if details.signer:
-        artifact["signer"] = details.signer
     sources = details.transform_sources or ((),) * len(release.transforms)
     entry: dict[str, Any] = {
         "version": release.version,
         "productCode": release.product_code,
         "packageCode": release.package_code,
         "architecture": details.architecture.value if details.architecture is not None else None,
-        "artifact": artifact,
+        "artifact": _file_entry(release.artifact, details.sources),
         "properties": dict(release.properties),
         "transforms": [_file_entry(*pair) for pair in zip(release.transforms, sources, strict=True)],
         "expectsReboot": release.reboot_expected,
@@ -70,4 +67,6 @@ def _file_entry(artifact: Artifact, sources: tuple[str, ...]) -> dict[str, Any]:
     entry: dict[str, Any] = {"sha256": artifact.sha256, "size": artifact.size, "file": artifact.file_name}
     if sources:
         entry["sources"] = list(sources)
+    if artifact.signer:
+        entry["signer"] = artifact.signer
     return entry

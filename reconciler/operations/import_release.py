@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.artifacts.installer_files import InstallerKind, kind_of
@@ -30,6 +30,7 @@ class ImportRequest:
 
     ``paths`` are files, and folders that are searched for .msi files. ``package`` is ``None`` to go by each
     file's UpgradeCode. ``transforms``, ``issue`` and ``notes`` go with every release that is added.
+    ``signing_roots`` is a PEM file with the authorities that are trusted to sign; ``None`` for the system's.
     """
 
     paths: tuple[Path, ...]
@@ -37,11 +38,15 @@ class ImportRequest:
     transforms: tuple[Path, ...] = ()
     issue: str = ""
     notes: str = ""
+    signing_roots: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One release: what was read, what is kept, and its catalog file. ``added`` is False where that had it."""
+    """One release: what was read, what is kept, and its catalog file. ``added`` is False where that had it.
+
+    ``artifact`` has the signer that the catalog pins.
+    """
 
     file: Path
     identity: MsiIdentity
@@ -103,7 +108,7 @@ def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportR
             Imported(
                 candidate.file,
                 candidate.identity,
-                candidate.artifact,
+                replace(candidate.artifact, signer=addition.release.artifact.signer),
                 addition.package,
                 _catalog_file(folder, addition.package),
                 addition.added,
@@ -148,13 +153,17 @@ def _read(request: ImportRequest, problems: list[ReconcilerError], notices: list
     candidates: list[Candidate] = []
     for file in _files(request.paths, problems, notices):
         try:
-            candidates.append(read_candidate(file, request.transforms, request.issue, request.notes))
+            candidates.append(_read_one(file, request))
         except ReconcilerError as error:
             problems.append(error)
     if request.transforms and len(candidates) > 1:
         hint = "a transform is made for one MSI: import that one by itself"
         problems.append(CannotImport("transforms were named for several MSIs", hint=hint))
     return candidates
+
+
+def _read_one(file: Path, request: ImportRequest) -> Candidate:
+    return read_candidate(file, request.transforms, request.issue, request.notes, request.signing_roots)
 
 
 def _files(paths: Iterable[Path], problems: list[ReconcilerError], notices: list[Notice]) -> list[Path]:

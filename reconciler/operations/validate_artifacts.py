@@ -13,7 +13,7 @@ from pathlib import Path
 from reconciler.artifacts.fetching import CannotFetch, fetch
 from reconciler.artifacts.installer_files import read_transform
 from reconciler.artifacts.msi_file import UnreadableMsi, read_msi
-from reconciler.artifacts.signatures import SignatureError, signer_of
+from reconciler.artifacts.signatures import signature_of
 from reconciler.artifacts.store import ArtifactError, ArtifactStore, describe
 from reconciler.desired.findings import Location, Problem, Rule
 from reconciler.desired.layout import CATALOG_FOLDER
@@ -23,6 +23,7 @@ from reconciler.desired.reading import located
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.identity import three_fields
 from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.signatures import refusal
 from reconciler.operations.validate import source_of
 
 
@@ -126,7 +127,7 @@ def _check_release(shelf: _Shelf, spot: _Spot, package: Package, release: MsiRel
         yield from wrong
         if not wrong:
             yield from _check_msi(spot, file, package, release, details)
-            yield from _check_signer(spot, file, details, shelf.roots)
+            yield from _check_signer(spot, file, release.artifact.signer, shelf.roots)
     for index, transform in enumerate(release.transforms):
         file, failures = shelf.find(transform, details.transform_sources[index])
         if file is None:
@@ -187,16 +188,9 @@ def _check_msi(
         yield spot.problem(Rule.IDENTITY_MISMATCH, message, hint, "architecture")
 
 
-def _check_signer(spot: _Spot, file: Path, details: ReleaseDetails, roots: Path | None) -> Iterator[Problem]:
-    if not details.signer:
+def _check_signer(spot: _Spot, file: Path, pin: str, roots: Path | None) -> Iterator[Problem]:
+    if not pin:
         return
-    hint = "get the file from its vendor again; do not deploy this one"
-    try:
-        signer = signer_of(file, roots)
-    except SignatureError as error:
-        message = f"{details.signer} should have signed the file, but {error.what}"
-        yield spot.problem(Rule.UNTRUSTED_SIGNATURE, message, hint, "artifact", "signer")
-        return
-    if not signer.is_named(details.signer):
-        message = f"the file is signed by {signer}"
-        yield spot.problem(Rule.UNTRUSTED_SIGNATURE, message, hint, "artifact", "signer")
+    if why := refusal(pin, signature_of(file, roots)):
+        hint = "get the file from its vendor again; do not deploy this one"
+        yield spot.problem(Rule.UNTRUSTED_SIGNATURE, why, hint, "artifact", "signer")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reconciler.kernel.calls import CallKind
 from reconciler.kernel.observation import InstalledPatch, InstalledProduct
 from reconciler.kernel.probes import Answer
+from reconciler.kernel.signatures import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,14 @@ class SimulatedCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class SimulatedSignature:
+    """What the machine says of the signature of every file that is called so."""
+
+    file_name: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
 class WindowsState:
     """What a simulated machine has. ``booted_at`` is in seconds since the epoch."""
 
@@ -50,3 +59,4 @@ class WindowsState:
     commands: tuple[SimulatedCommand, ...] = ()
     pending_renames: tuple[str, ...] = ()
     free_bytes: int | None = None
+    signatures: tuple[SimulatedSignature, ...] = ()

@@ -7,9 +7,14 @@ from pathlib import Path
 
 from reconciler.artifacts.installer_files import InstallerKind, Transform, kind_of, read_patch, read_transform
 from reconciler.artifacts.msi_file import MsiIdentity, read_msi
+from reconciler.artifacts.signatures import NoSignatureTool, carries_signature, signature_of
 from reconciler.artifacts.store import ArtifactStore, describe
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.signatures import Signature, Trust, shortcoming
+
+_BROKEN = frozenset({Trust.CHANGED, Trust.UNKNOWN})
+"""Signatures of which no release is made: somebody may have changed the file."""
 
 
 class CannotImport(ReconcilerError):
@@ -20,17 +25,23 @@ class CannotImport(ReconcilerError):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An MSI that is to become a release: what it says of itself, and what it is installed with."""
+    """An MSI that is to become a release: what it says of itself, who signed it, and what it is installed with.
+
+    ``signature`` is ``None`` where the file has one, but the program that checks it is missing here.
+    """
 
     file: Path
     identity: MsiIdentity
     artifact: Artifact
+    signature: Signature | None
     transforms: tuple[tuple[Path, Artifact, Transform], ...] = ()
     issue: str = ""
     notes: str = ""
 
 
-def read_candidate(file: Path, transforms: tuple[Path, ...] = (), issue: str = "", notes: str = "") -> Candidate:
+def read_candidate(
+    file: Path, transforms: tuple[Path, ...] = (), issue: str = "", notes: str = "", roots: Path | None = None
+) -> Candidate:
     """Read a file that is to become a release.
 
     Args:
@@ -38,9 +49,10 @@ def read_candidate(file: Path, transforms: tuple[Path, ...] = (), issue: str = "
         transforms: the transforms that it is installed with, in order.
         issue: the issue that the release belongs to: a link or a key.
         notes: what else people should know of it.
+        roots: a PEM file with the authorities that are trusted to sign; without it, those of the system.
 
     Raises:
-        CannotImport: it is a patch or a transform, not an MSI.
+        CannotImport: it is a patch or a transform, not an MSI; or it is not as it was signed.
         UnreadableMsi: it is no Windows Installer file, or lacks its identity; or a transform is none.
         ArtifactError: a file cannot be read.
     """
@@ -59,8 +71,9 @@ def read_candidate(file: Path, transforms: tuple[Path, ...] = (), issue: str = "
             hint="import its MSI, and name the transform with --transform",
         )
     identity = read_msi(file)
+    signature = _signature(file, roots)
     read = tuple((path, describe(path), read_transform(path)) for path in transforms)
-    return Candidate(file, identity, describe(file), read, issue, notes)
+    return Candidate(file, identity, describe(file), signature, read, issue, notes)
 
 
 def keep_files(artifacts: ArtifactStore, candidate: Candidate) -> None:
@@ -73,3 +86,24 @@ def keep_files(artifacts: ArtifactStore, candidate: Candidate) -> None:
     for path, artifact in ((candidate.file, candidate.artifact), *((p, a) for p, a, _ in candidate.transforms)):
         if artifacts.add(path).sha256 != artifact.sha256:
             raise CannotImport("the file changed while it was read", where=str(path), hint="try again")
+
+
+def _signature(msi: Path, roots: Path | None) -> Signature | None:
+    """Return what is known of an MSI's signature; ``None`` where the program that checks it is missing.
+
+    Raises:
+        CannotImport: it is not as it was signed.
+    """
+    if not carries_signature(msi):
+        return Signature(Trust.NOT_SIGNED)
+    try:
+        signature = signature_of(msi, roots)
+    except NoSignatureTool:
+        return None
+    if signature.trust in _BROKEN:
+        raise CannotImport(
+            f"it is signed, but {shortcoming(signature)}",
+            where=str(msi),
+            hint="get the file from its vendor again; do not deploy this one",
+        )
+    return signature

@@ -14,6 +14,7 @@ from reconciler.kernel.identity import three_fields
 from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.cataloguing.candidate import Candidate, CannotImport
 from reconciler.operations.cataloguing.notices import Built, Notice, NoticeKind, point_out
+from reconciler.operations.cataloguing.signing import pin_for, point_out_signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class CatalogEdits:
         before = _preceding(known, identity.version)
         release = _release(candidate, before)
         notices += point_out(candidate, release, known, before, self._built)
+        notices += point_out_signature(candidate.signature, before, where)
         self._write(candidate, known, release)
         return Addition(name, release, True, tuple(notices))
 
@@ -148,7 +150,7 @@ def _release(candidate: Candidate, before: MsiRelease | None) -> MsiRelease:
         identity.version,
         identity.product_code,
         identity.package_code,
-        candidate.artifact,
+        replace(candidate.artifact, signer=pin_for(candidate.signature, before)),
         before.properties if before is not None else (),
         tuple(artifact for _, artifact, _ in candidate.transforms),
     )

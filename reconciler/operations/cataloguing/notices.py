@@ -24,6 +24,10 @@ class NoticeKind(StrEnum):
     TRANSFORM_OF_ANOTHER = "transformOfAnother"
     NOT_APPLIED = "notApplied"
     PAST_PROMOTION = "pastPromotion"
+    SIGNATURE_MISSING = "signatureMissing"
+    SIGNER_CHANGED = "signerChanged"
+    SIGNATURE_UNTRUSTED = "signatureUntrusted"
+    SIGNATURE_UNCHECKED = "signatureUnchecked"
 
 
 @dataclass(frozen=True, slots=True)
