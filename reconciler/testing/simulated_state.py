@@ -29,12 +29,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCommand:
-    """A command line that the machine knows: its exit code, and what the machine answers once it has run."""
+    """A command line that the machine knows: its exit code, and what the machine answers once it has run.
+
+    ``seconds`` is what it takes where it is a probe, and counts against the probe's time; nothing waits for it.
+    """
 
     line: str
     exit_code: int = 0
     answers: tuple[Answer, ...] = ()
     message: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
