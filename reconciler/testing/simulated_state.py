@@ -13,9 +13,9 @@ from reconciler.kernel.probes import Answer
 class Fault:
     """What goes wrong when something runs for a product code (or, where there is none, for a subject).
 
-    ``kind`` narrows it to one kind of call. ``seconds`` pass before anything happens. ``exit_code`` 0 and 3010
-    come after the run did its work, unless it is ``without_effect``; any other in its place. ``times`` counts the
-    runs it is still good for; ``None`` for ever.
+    ``kind`` narrows it to one kind of call. ``seconds`` pass before anything happens. ``exit_code`` 0, 3010 and
+    1641 come after the run did its work, unless it is ``without_effect``; any other in its place. ``times`` counts
+    the runs it is still good for; ``None`` for ever.
     """
 
     product_code: str
