@@ -25,7 +25,7 @@ from reconciler.testing.simulated_state import Fault, SimulatedCommand, Simulate
 
 REBOOT_SIGNAL = "a simulated installer"
 
-_REBOOT_REQUIRED = 3010
+_REBOOT_CODES = (3010, 1641)
 
 
 class SimulatedWindows:
@@ -104,11 +104,11 @@ class SimulatedWindows:
         if fault is not None and fault.seconds:
             time.sleep(fault.seconds)
         code = fault.exit_code if fault is not None else 0
-        if fault is not None and (fault.without_effect or code not in (0, _REBOOT_REQUIRED)):
+        if fault is not None and (fault.without_effect or code not in (0, *_REBOOT_CODES)):
             return code, fault.message
         with self._locked():
             changed, error, message = apply_call(self.state(), call)
-            if code == _REBOOT_REQUIRED and not error:
+            if code in _REBOOT_CODES and not error:
                 changed = replace(changed, reboot_pending=(REBOOT_SIGNAL,))
             self._write(changed)
         return error or code, message
