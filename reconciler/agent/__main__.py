@@ -18,8 +18,9 @@ def main(arguments: Sequence[str]) -> int:
         return BAD_START
     else:  # noqa: RET505 - mypy leaves out what comes after a check of the platform, but not an else
         from reconciler.agent.windows.machine import WindowsMachine
+        from reconciler.agent.windows.signatures import WindowsSignatures
 
-        return run_agent(data, WindowsMachine(data / "runs"))
+        return run_agent(data, WindowsMachine(data / "runs"), WindowsSignatures())
 
 
 if __name__ == "__main__":

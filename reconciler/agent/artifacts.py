@@ -1,4 +1,4 @@
-"""Keeps installer files on the host, by their hash. Hands none out whose hash it has not just checked."""
+"""Keeps installer files on the host, by their hash. Hands out none whose hash and signer were not just checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.agent.connection import ServerUnavailable
-from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable
+from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable, Signatures
+from reconciler.agent.signers import demand_signer
 from reconciler.agent.transport import Server, ServerRefused
 from reconciler.kernel.artifact import Artifact
 
@@ -29,20 +30,40 @@ class ArtifactCache:
     Args:
         folder: where they are kept.
         connect: gives the server that they are fetched from, on a connection of its own.
+        signatures: checks who signed them.
     """
 
-    def __init__(self, folder: Path, connect: Callable[[], Server]) -> None:
+    def __init__(self, folder: Path, connect: Callable[[], Server], signatures: Signatures) -> None:
         self._folder = folder
         self._connect = connect
+        self._signatures = signatures
 
     def fetch(self, artifact: Artifact) -> str:
-        """Return the path of the artifact, fetched from where a former try was cut off, and its hash checked.
+        """Return the path of the artifact, fetched from where a former try was cut off, hash and signer checked.
 
         Raises:
-            ArtifactRefused: what the server has under this hash is something else, or the name is no plain name.
+            ArtifactRefused: what the server has under this hash is something else, the name is no plain name, or
+                another than the pinned one signed it. Such a file is kept: the pin may be what is wrong.
             ArtifactUnavailable: the server is away, lacks it, or the disk has no room.
         """
         _check(artifact)
+        path = self._have(artifact)
+        demand_signer(self._signatures, artifact, path)
+        return path
+
+    def fetch_again(self, artifact: Artifact) -> str:
+        """Delete the artifact and fetch it anew: the installer could not use it.
+
+        Raises:
+            ArtifactRefused, ArtifactUnavailable: as with `fetch`.
+        """
+        _check(artifact)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._folder / artifact.sha256)
+        return self.fetch(artifact)
+
+    def _have(self, artifact: Artifact) -> str:
+        """Return the path of the artifact, fetched if need be, its hash just checked."""
         kept = self._folder / artifact.sha256 / artifact.file_name
         try:
             if kept.is_file():
@@ -60,17 +81,6 @@ class ArtifactCache:
                 hint="is the disk full?",
             ) from error
         return str(kept)
-
-    def fetch_again(self, artifact: Artifact) -> str:
-        """Delete the artifact and fetch it anew: the installer could not use it.
-
-        Raises:
-            ArtifactRefused, ArtifactUnavailable: as with `fetch`.
-        """
-        _check(artifact)
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self._folder / artifact.sha256)
-        return self.fetch(artifact)
 
     def _download(self, artifact: Artifact, part: Path) -> None:
         server = self._connect()

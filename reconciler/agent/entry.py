@@ -11,7 +11,7 @@ from types import FrameType
 
 from reconciler.agent.agent_log import open_log
 from reconciler.agent.loop import Agent
-from reconciler.agent.machine import Machine
+from reconciler.agent.machine import Machine, Signatures
 from reconciler.agent.settings import load_settings
 from reconciler.kernel.errors import ReconcilerError
 
@@ -29,17 +29,18 @@ def parse_data_folder(arguments: Sequence[str], usage: str) -> Path | None:
     return None
 
 
-def run_agent(data: Path, machine: Machine) -> int:
+def run_agent(data: Path, machine: Machine, signatures: Signatures) -> int:
     """Keep ``machine`` until the process is told to end; return the process's exit code.
 
     Args:
         data: the agent's data folder, with its settings in it.
         machine: what to keep.
+        signatures: checks who signed the files that are run there.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
         open_log(data)
-        agent = Agent(load_settings(data), data, machine)
+        agent = Agent(load_settings(data), data, machine, signatures)
     except (ReconcilerError, OSError) as error:
         complain(f"the agent cannot start: {error}")
         return BAD_START

@@ -19,7 +19,7 @@ from reconciler.kernel.exit_codes import ExitClass, classify, normalise_exit_cod
 from reconciler.kernel.protocol import LONGEST_LOG
 from reconciler.kernel.redaction import is_secret, redact
 from reconciler.kernel.releases import MsiRelease, PatchRelease
-from reconciler.kernel.steps import Action
+from reconciler.kernel.steps import Action, Verb
 
 NO_RESULT = -1
 """Stands for the exit code of a run that ended without one."""
@@ -146,7 +146,9 @@ class Installer:
         """Put on record what a run that has ended came to."""
         found = running.result()
         if found is not None:
-            code, message = normalise_exit_code(found.exit_code), found.message[:LONGEST_LINE]
+            # The names of stopped services are needed to the last one, to start them again.
+            longest = LONGEST_LINE if action.verb is not Verb.STOP else LONGEST_LOG
+            code, message = normalise_exit_code(found.exit_code), found.message[:longest]
         elif in_time:
             code, message = NO_RESULT, "the run's process ended without a result: it was ended from outside"
         else:

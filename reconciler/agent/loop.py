@@ -17,7 +17,7 @@ from reconciler.agent.artifacts import ArtifactCache
 from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.installer import Installer, Stopping
 from reconciler.agent.journal import Journal
-from reconciler.agent.machine import Look, Machine, MachineError
+from reconciler.agent.machine import Look, Machine, MachineError, Signatures
 from reconciler.agent.recovery import recover
 from reconciler.agent.settings import Settings
 from reconciler.agent.state import AgentState
@@ -42,12 +42,13 @@ class Agent:
         settings: who it is and where its server is.
         data: its data folder.
         machine: what it keeps.
+        signatures: checks who signed the files that are run there.
 
     Raises:
         OSError: the data folder cannot be read or written.
     """
 
-    def __init__(self, settings: Settings, data: Path, machine: Machine) -> None:
+    def __init__(self, settings: Settings, data: Path, machine: Machine, signatures: Signatures) -> None:
         self._machine = machine
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -58,7 +59,7 @@ class Agent:
         self._installer = Installer(
             machine, self._journal, failed_logs, self._stopping, self._state.keep_reboot_asked
         )
-        files = ArtifactCache(data / "artifacts", self._contact.files)
+        files = ArtifactCache(data / "artifacts", self._contact.files, signatures)
         self._stepper = Stepper(machine, files, self._journal, self._installer)
         self._findings = Findings(Observation(agent_version=__version__))
         self._seen: Look | None = None

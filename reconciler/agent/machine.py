@@ -16,6 +16,7 @@ from reconciler.kernel.calls import Call
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.observation import Facts, InstalledPatch, InstalledProduct
 from reconciler.kernel.probes import Answer, Probe
+from reconciler.kernel.signatures import Signature
 
 
 class MachineError(ReconcilerError):
@@ -25,7 +26,7 @@ class MachineError(ReconcilerError):
 
 
 class ArtifactRefused(ReconcilerError):
-    """A file that is not the one the catalog names; nothing of it was run."""
+    """A file that is not the one the catalog names, or not signed by whom it names; nothing of it was run."""
 
     reference = "artifact-refused"
 
@@ -138,14 +139,27 @@ class Machine(Protocol):
         """Delete what the runs of an attempt left on the machine; of all attempts where ``attempt`` is empty."""
 
 
+class Signatures(Protocol):
+    """Who signed the files on a machine, as the machine itself says."""
+
+    def examine(self, path: str) -> Signature:
+        """Return what is known of the signature of a file that lies at ``path`` on the machine.
+
+        Raises:
+            MachineError: the machine cannot be asked now.
+        """
+
+
 class Files(Protocol):
-    """The artifacts on a machine. None is handed out whose hash has not just been checked there."""
+    """The artifacts on a machine. None is handed out whose hash and signer have not just been checked there."""
 
     def fetch(self, artifact: Artifact) -> str:
         """Have an artifact on the machine; return its path there.
 
         Raises:
-            ArtifactRefused: what came is another file than the catalog names.
+            ArtifactRefused: what came is another file than the catalog names, or its signer is not the one
+                that is pinned.
+            MachineError: the machine cannot be asked now.
             ArtifactUnavailable: it cannot be had at present.
         """
 

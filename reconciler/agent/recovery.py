@@ -13,6 +13,7 @@ from reconciler.agent.stepper import Ending, Stepper, describe
 from reconciler.agent.verification import probes_of, shortfall_of_step
 from reconciler.kernel.attempts import SUCCESSES, Attempt, Outcome
 from reconciler.kernel.exit_codes import ExitClass, classify
+from reconciler.kernel.steps import StepKind
 
 _GOOD = (ExitClass.SUCCESS, ExitClass.SUCCESS_REBOOT_NEEDED)
 _REBOOT = (ExitClass.SUCCESS_REBOOT_NEEDED, ExitClass.SUSPENDED)
@@ -29,6 +30,8 @@ def recover(journal: Journal, machine: Machine, installer: Installer, stepper: S
     if left is None:
         return None
     installer.resume(left)
+    if left.step.kind is StepKind.FINISH:
+        return stepper.finish(left, _judge_commands(left))
     missing = shortfall_of_step(left.step, machine.look(probes_of(left.step)).facts)
     ending = _judge(left, missing)
     if ending.outcome in (Outcome.FAILED, Outcome.PLAN_WRONG):
@@ -41,7 +44,18 @@ def recover(journal: Journal, machine: Machine, installer: Installer, stepper: S
         # What belongs after the step may have run or not: it is for the next decision to have it run.
         told = trouble or "the agent went down before what belongs after the step had run"
         ending = Ending(Outcome.NOT_FINISHED, told)
+    elif trouble:
+        ending = Ending(ending.outcome, f"{ending.message}; {trouble}")
     return stepper.finish(left, ending)
+
+
+def _judge_commands(left: OpenAttempt) -> Ending:
+    """Tell what a step of commands came to: nothing shows on the machine whether they have run."""
+    codes = [result.exit_code for result in left.results]
+    if len(codes) == len(left.step.actions) and not any(codes):
+        return Ending(Outcome.SUCCEEDED)
+    failed = next((describe(result) for result in left.results if result.exit_code != 0), "")
+    return Ending(Outcome.NOT_FINISHED, failed or "the agent went down before every command had run")
 
 
 def _judge(left: OpenAttempt, missing: str) -> Ending:

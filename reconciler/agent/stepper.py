@@ -145,10 +145,9 @@ class Stepper:
         """
         wrong = []
         told = [result.message for result in going.results if result.verb is Verb.STOP]
-        for action in going.step.lastly:
-            # Where the run that stopped them left no word, all are started that start with Windows.
-            names = next((m.removeprefix(STOPPED) for m in reversed(told) if m.startswith(STOPPED)), None)
-            known = tuple(name for name in names.split("; ") if name) if names is not None else action.services
+        for action in going.step.lastly if told else ():
+            # Where the run that stopped them left no word, all that the package names are started.
+            known = _stopped(told[-1]) if told[-1].startswith(STOPPED) else action.services
             if known:
                 result = self._installer.run(going, replace(action, services=known), {})
                 if result.exit_code != 0:
@@ -164,8 +163,8 @@ class Stepper:
                 trouble = self.start_again(going) if action.verb is Verb.STOP else ""
                 told = f"what belongs before the step failed, and nothing was installed: {describe(result)}"
                 return Ending(Outcome.FAILED, f"{told}; {trouble}" if trouble else told)
-        ending = self._act(going, paths, before)
-        trouble = self.start_again(going)
+        ending = self._act_to_an_end(going, paths, before)
+        trouble = self._start_again_if_reached(going)
         if ending.outcome not in SUCCESSES:
             return Ending(ending.outcome, f"{ending.message}; {trouble}") if trouble else ending
         if trouble:
@@ -177,6 +176,29 @@ class Stepper:
         if wrong := self._failing_checks(step):
             return Ending(Outcome.UNHEALTHY, "; ".join(wrong))
         return ending
+
+    def _act_to_an_end(self, going: OpenAttempt, paths: Paths, before: Look) -> Ending:
+        """Run the step's actions; where a file or the machine fails them midway, put back what they took away."""
+        try:
+            return self._act(going, paths, before)
+        except ArtifactRefused as error:
+            ending = Ending(Outcome.ARTIFACT_REFUSED, str(error))
+        except ArtifactUnavailable as error:
+            ending = Ending(Outcome.ARTIFACT_UNAVAILABLE, str(error))
+        except MachineError as error:
+            ending = Ending(Outcome.FAILED, str(error))
+        try:
+            return self.put_back(going, ending, paths)
+        except MachineError as error:
+            return Ending(
+                ending.outcome, f"{ending.message}; whether anything is to be put back is unknown: {error}"
+            )
+
+    def _start_again_if_reached(self, going: OpenAttempt) -> str:
+        try:
+            return self.start_again(going)
+        except MachineError as error:
+            return str(error)
 
     def _act(self, going: OpenAttempt, paths: Paths, before: Look) -> Ending:
         """Run the step's actions in order. What an exit code claims counts only when a look confirms it."""
@@ -262,6 +284,12 @@ def describe(result: ActionResult) -> str:
     who = "the installer" if result.verb in _BY_INSTALLERS else f"{result.command!r}"
     told = f": {result.message}" if result.message else ""
     return f"{who} returned {result.exit_code}{told}"
+
+
+def _stopped(told: str) -> tuple[str, ...]:
+    """Return the services that a run says it has stopped; what went wrong may stand on the lines below."""
+    names, _, _ = told.removeprefix(STOPPED).partition("\n")
+    return tuple(name for name in names.split("; ") if name)
 
 
 _BY_INSTALLERS = frozenset({Verb.INSTALL, Verb.REINSTALL, Verb.REMOVE, Verb.PATCH, Verb.UNPATCH, Verb.SET_UP})

@@ -11,6 +11,7 @@ import pefile  # type: ignore[import-untyped]
 
 from reconciler.kernel.errors import ReconcilerError
 
+_SECURITY = pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_SECURITY"]
 _VERSIONS = ("ProductVersion", "FileVersion")
 
 
@@ -25,11 +26,12 @@ class Program:
     """What a program's version resource says, its own words first; all is empty where it has none.
 
     ``versions`` are what may be its version, the likeliest first: an installer is often versioned apart from what
-    it installs.
+    it installs. ``is_signed`` says that it has a signature, whatever that is worth.
     """
 
     product_name: str
     versions: tuple[str, ...]
+    is_signed: bool = False
 
 
 def read_program(file: Path) -> Program:
@@ -47,6 +49,7 @@ def read_program(file: Path) -> Program:
         with pefile.PE(str(file), fast_load=True) as image:
             image.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_RESOURCE"]])
             strings = dict(_strings(image))
+            is_signed = image.OPTIONAL_HEADER.DATA_DIRECTORY[_SECURITY].Size > 0
             versions = [strings.get(name, "") for name in _VERSIONS] + list(_fixed(image))
     except OSError as error:
         what = f"the file cannot be read: {error.strerror or error}"
@@ -57,9 +60,8 @@ def read_program(file: Path) -> Program:
             where=str(file),
             hint="check that it is the right file, and that its download was not cut short",
         ) from error
-    return Program(
-        strings.get("ProductName", ""), tuple(dict.fromkeys(version for version in versions if version))
-    )
+    said = dict.fromkeys(version for version in versions if version)
+    return Program(strings.get("ProductName", ""), tuple(said), is_signed)
 
 
 def _strings(image: Any) -> Iterator[tuple[str, str]]:

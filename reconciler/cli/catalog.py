@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import DataOption, Format, FormatOption, settings_from
+from reconciler.cli.options import DataOption, Format, FormatOption, SigningRootsOption, settings_from
 from reconciler.operations.adoption import Into
 from reconciler.operations.scaffold.forges import Forge
 
@@ -92,6 +92,7 @@ def import_releases(
     transforms: TransformsOption = None,
     issue: IssueOption = "",
     notes: NotesOption = "",
+    signing_roots: SigningRootsOption = None,
     folder: EnvironmentsOption = Path("environments"),
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
@@ -101,7 +102,9 @@ def import_releases(
     from reconciler.operations import import_release as operation
     from reconciler.site import open_site
 
-    request = operation.ImportRequest(tuple(files), package, tuple(transforms or ()), issue, notes, version)
+    request = operation.ImportRequest(
+        tuple(files), package, tuple(transforms or ()), issue, notes, signing_roots, version
+    )
     with open_site(settings_from(data=data)) as site:
         result = operation.import_releases(site, request, folder)
     if form is Format.JSON:
@@ -111,6 +114,8 @@ def import_releases(
         for line in _identity_lines(imported):
             print_line(line)
         print_line(f"  sha256 {imported.artifact.sha256}, {imported.artifact.size} bytes")
+        if imported.artifact.signer:
+            print_line(f"  its signer is pinned as {imported.artifact.signer}: hosts check it")
         there = imported.catalog_file
         print_line(f"  added to {there}" if imported.added else f"  {there} has it already")
     print_notices(result.notices)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import DataOption, settings_from
+from reconciler.cli.options import DataOption, SigningRootsOption, settings_from
 
 if TYPE_CHECKING:
     from reconciler.desired.loading import Loaded
@@ -40,10 +40,7 @@ def validate(
         bool,
         typer.Option("--artifacts", help="Hold the files of all releases against the catalog as well."),
     ] = False,
-    signing_roots: Annotated[
-        Path | None,
-        typer.Option("--signing-roots", help="PEM file of the authorities trusted to sign; else the system's."),
-    ] = None,
+    signing_roots: SigningRootsOption = None,
     data: DataOption = None,
     form: Annotated[
         ReportFormat,

@@ -27,6 +27,14 @@ RepositoryOption = Annotated[
 BranchOption = Annotated[
     str | None, typer.Option("--branch", help="The branch whose head is the desired state.", show_default=False)
 ]
+SigningRootsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--signing-roots",
+        help="PEM file of the authorities trusted to sign; else the system's.",
+        show_default=False,
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="Print for people or for programs.")]
 
 

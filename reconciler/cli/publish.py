@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.catalog import IssueOption, NotesOption, TransformsOption, print_diff, print_notices
-from reconciler.cli.options import DataOption, Format, FormatOption, RepositoryOption, settings_from
+from reconciler.cli.options import (
+    DataOption,
+    Format,
+    FormatOption,
+    RepositoryOption,
+    SigningRootsOption,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,6 +45,7 @@ def publish(
     transforms: TransformsOption = None,
     issue: IssueOption = "",
     notes: NotesOption = "",
+    signing_roots: SigningRootsOption = None,
     author: Annotated[
         str | None,
         typer.Option("--author", help="Name \\<mail@example.com>; else as git is configured.", show_default=False),
@@ -69,7 +77,9 @@ def publish(
     if wait and branch is not None:
         raise typer.BadParameter("a proposal is not installed anywhere: leave out --wait or --branch")
     added = tuple(transforms or ())
-    request = PublishRequest(file, package, environment, added, issue, notes, author, message, branch)
+    request = PublishRequest(
+        file, package, environment, added, issue, notes, author, message, branch, signing_roots
+    )
     with open_site(settings_from(data=data, repository=repository)) as site:
         published = push(site, request)
         if form is Format.TEXT:

@@ -39,7 +39,7 @@ class ArtifactManifest(NamedFileManifest):
     signer: Signer | None = Field(
         default=None,
         description="Who must have signed the file: the common name (CN=…) or organisation (O=…) of the "
-        "certificate. reconciler validate --artifacts checks it.",
+        "certificate. Hosts run nothing that it did not sign, and reconciler validate --artifacts checks it.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs the git executable for what libgit2 cannot do: with a deadline, and without ever asking anybody anything."""
+"""Runs the git executable for what libgit2 cannot do: with a deadline, and without asking anybody anything."""
 
 from __future__ import annotations
 

@@ -59,14 +59,12 @@ class Architecture(StrEnum):
 class ReleaseDetails:
     """What a catalog file says of a release that hosts need not know.
 
-    ``signer`` names the certificate's subject in part (``CN=Contoso Ltd``); ``sources`` are URLs and paths where
-    the artifact can be had, ``transform_sources`` and ``file_sources`` the same for each of the release's
-    transforms, and for each of the artifacts that it places. ``issue`` is a URL or key. All are empty where the
-    file says nothing.
+    ``sources`` are URLs and paths where the artifact can be had, ``transform_sources`` and ``file_sources`` the
+    same for each of the release's transforms, and for each of the artifacts that it places. ``issue`` is a URL or
+    key. All are empty where the file says nothing.
     """
 
     architecture: Architecture | None = None
-    signer: str = ""
     sources: tuple[str, ...] = ()
     transform_sources: tuple[tuple[str, ...], ...] = ()
     issue: str = ""

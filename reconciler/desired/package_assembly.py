@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.desired.artifact_manifests import NamedFileManifest
+from reconciler.desired.artifact_manifests import ArtifactManifest, NamedFileManifest
 from reconciler.desired.configuration_manifests import FileManifest, RegistryManifest, ServiceManifest
 from reconciler.desired.fields import seconds_of
 from reconciler.desired.model import Architecture, Package, ReleaseDetails
@@ -129,9 +129,7 @@ def _details(manifest: ReleaseManifest) -> ReleaseDetails:
         placed = (file.artifact for file in manifest.files if file.artifact is not None)
         return ReleaseDetails(file_sources=_sources(placed), issue=issue, notes=notes)
     assert isinstance(manifest, FileReleaseManifest)
-    details = ReleaseDetails(
-        signer=manifest.artifact.signer or "", sources=tuple(manifest.artifact.sources), issue=issue, notes=notes
-    )
+    details = ReleaseDetails(sources=tuple(manifest.artifact.sources), issue=issue, notes=notes)
     if not isinstance(manifest, MsiReleaseManifest):
         return details
     architecture = Architecture(manifest.architecture) if manifest.architecture is not None else None
@@ -143,7 +141,8 @@ def _sources(files: Iterable[NamedFileManifest]) -> tuple[tuple[str, ...], ...]:
 
 
 def _artifact(manifest: NamedFileManifest) -> Artifact:
-    return Artifact(manifest.sha256, manifest.size, manifest.file)
+    signer = manifest.signer if isinstance(manifest, ArtifactManifest) else None
+    return Artifact(manifest.sha256, manifest.size, manifest.file, signer or "")
 
 
 def _registry_value(manifest: RegistryManifest) -> RegistryValue:

@@ -37,8 +37,6 @@ def release_entry(release: FileRelease, details: ReleaseDetails | None = None) -
     """
     details = details or ReleaseDetails()
     artifact = _file_entry(release.artifact, details.sources)
-    if details.signer:
-        artifact["signer"] = details.signer
     entry: dict[str, Any] = {"version": release.version}
     match release:
         case MsiRelease():
@@ -84,4 +82,6 @@ def _file_entry(artifact: Artifact, sources: tuple[str, ...]) -> dict[str, Any]:
     entry: dict[str, Any] = {"sha256": artifact.sha256, "size": artifact.size, "file": artifact.file_name}
     if sources:
         entry["sources"] = list(sources)
+    if artifact.signer:
+        entry["signer"] = artifact.signer
     return entry

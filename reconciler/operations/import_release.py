@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.artifacts.installer_files import InstallerKind, Patch, kind_of
@@ -12,11 +12,12 @@ from reconciler.artifacts.program_file import Program
 from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import load_folder
 from reconciler.desired.model import DesiredState
+from reconciler.desired.writing import FileRelease
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.identity import three_fields
 from reconciler.kernel.probes import VersionOrder, version_order
-from reconciler.kernel.releases import MsiRelease, Release
+from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.cataloguing.candidate import (
     Candidate,
     CannotImport,
@@ -39,8 +40,9 @@ class ImportRequest:
     """What is to be imported.
 
     ``paths`` are files, and folders that are searched for .msi files. ``package`` is ``None`` to go by each
-    file's UpgradeCode. ``transforms``, ``issue`` and ``notes`` go with every release that is added. ``version`` is
-    that of a patch or program, which may not say its own; empty to go by the file.
+    file's UpgradeCode. ``transforms``, ``issue`` and ``notes`` go with every release that is added.
+    ``signing_roots`` is a PEM file with the authorities that are trusted to sign; ``None`` for the system's.
+    ``version`` is that of a patch or program, which may not say its own; empty to go by the file.
     """
 
     paths: tuple[Path, ...]
@@ -48,12 +50,16 @@ class ImportRequest:
     transforms: tuple[Path, ...] = ()
     issue: str = ""
     notes: str = ""
+    signing_roots: Path | None = None
     version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One release: what was read, what is kept, and its catalog file. ``added`` is False where that had it."""
+    """One release: what was read, what is kept, and its catalog file. ``added`` is False where that had it.
+
+    ``artifact`` has the signer that the catalog pins.
+    """
 
     file: Path
     identity: MsiIdentity | Patch | Program
@@ -106,7 +112,7 @@ def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportR
     edits = CatalogEdits(desired, lambda package: read_text(_catalog_file(folder, package)) or "", built_by(site))
     imported: list[tuple[VersionOrder, Imported]] = []
     for candidate in sorted(candidates, key=_place_of):
-        addition: Addition[Release]
+        addition: Addition[FileRelease]
         try:
             if isinstance(candidate, Candidate):
                 addition = edits.add(candidate, request.package)
@@ -126,12 +132,12 @@ def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportR
     return ImportResult(tuple(item for _, item in imported), tuple(notices))
 
 
-def _imported(candidate: Candidate | OtherCandidate, addition: Addition[Release], folder: Path) -> Imported:
+def _imported(candidate: Candidate | OtherCandidate, addition: Addition[FileRelease], folder: Path) -> Imported:
     there = _catalog_file(folder, addition.package)
     return Imported(
         candidate.file,
         candidate.identity,
-        candidate.artifact,
+        replace(candidate.artifact, signer=addition.release.artifact.signer),
         addition.package,
         addition.release.version,
         there,
@@ -178,8 +184,7 @@ def _read(
     candidates: list[Candidate | OtherCandidate] = []
     for file in _files(request.paths, problems, notices):
         try:
-            other = read_other(file, request.version, request.issue, request.notes)
-            candidates.append(other or read_candidate(file, request.transforms, request.issue, request.notes))
+            candidates.append(_read_one(file, request))
         except ReconcilerError as error:
             problems.append(error)
     if request.version and (len(candidates) != 1 or isinstance(candidates[0], Candidate)):
@@ -189,6 +194,12 @@ def _read(
         hint = "a transform is made for one MSI: import that one by itself"
         problems.append(CannotImport("transforms were named for several MSIs", hint=hint))
     return candidates
+
+
+def _read_one(file: Path, request: ImportRequest) -> Candidate | OtherCandidate:
+    issue, notes, roots = request.issue, request.notes, request.signing_roots
+    other = read_other(file, request.version, issue, notes, roots)
+    return other or read_candidate(file, request.transforms, issue, notes, roots)
 
 
 def _files(paths: Iterable[Path], problems: list[ReconcilerError], notices: list[Notice]) -> list[Path]:

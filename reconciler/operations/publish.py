@@ -57,7 +57,8 @@ class PublishRequest:
     """What is to be published.
 
     ``author`` is written ``Name <mail@example.com>``; ``None`` for whom git's configuration names. ``branch`` is
-    the branch to propose the change on; ``None`` to commit to the branch that is followed.
+    the branch to propose the change on; ``None`` to commit to the branch that is followed. ``signing_roots`` is a
+    PEM file with the authorities that are trusted to sign; ``None`` for the system's.
     """
 
     file: Path
@@ -69,6 +70,7 @@ class PublishRequest:
     author: str | None = None
     message: str | None = None
     branch: str | None = None
+    signing_roots: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,9 @@ def publish(site: Site, request: PublishRequest) -> Published:
         InvalidChange: the change would not validate.
         RepositoryError: the repository cannot be reached, or refuses the commit.
     """
-    candidate = read_candidate(request.file, request.transforms, request.issue, request.notes)
+    candidate = read_candidate(
+        request.file, request.transforms, request.issue, request.notes, request.signing_roots
+    )
     mirror = mirror_of(site)
     author = _author(mirror, request.author)
     branch = request.branch or site.settings.branch

@@ -13,7 +13,7 @@ from pathlib import Path
 from reconciler.artifacts.fetching import CannotFetch, fetch
 from reconciler.artifacts.installer_files import read_transform
 from reconciler.artifacts.msi_file import UnreadableMsi
-from reconciler.artifacts.signatures import SignatureError, signer_of
+from reconciler.artifacts.signatures import signature_of
 from reconciler.artifacts.store import ArtifactError, ArtifactStore, describe
 from reconciler.desired.findings import Problem, Rule
 from reconciler.desired.layout import CATALOG_FOLDER
@@ -29,6 +29,7 @@ from reconciler.kernel.releases import (
     ProgramRelease,
     Release,
 )
+from reconciler.kernel.signatures import refusal
 from reconciler.operations.identity_checks import Spot, check_identity
 from reconciler.operations.validate import source_of
 
@@ -139,7 +140,7 @@ def _check_installed(
     yield from wrong
     if not wrong:
         yield from check_identity(spot, file, package, release, details)
-        yield from _check_signer(spot, file, details, shelf.roots)
+        yield from _check_signer(spot, file, release.artifact.signer, shelf.roots)
 
 
 def _check_transforms(
@@ -193,16 +194,9 @@ def _check_content(spot: Spot, file: Path, artifact: Artifact, *keys: str | int)
         yield spot.problem(Rule.ARTIFACT_MISMATCH, f"the file has {found.size} bytes", hint, *keys, "size")
 
 
-def _check_signer(spot: Spot, file: Path, details: ReleaseDetails, roots: Path | None) -> Iterator[Problem]:
-    if not details.signer:
+def _check_signer(spot: Spot, file: Path, pin: str, roots: Path | None) -> Iterator[Problem]:
+    if not pin:
         return
-    hint = "get the file from its vendor again; do not deploy this one"
-    try:
-        signer = signer_of(file, roots)
-    except SignatureError as error:
-        message = f"{details.signer} should have signed the file, but {error.what}"
-        yield spot.problem(Rule.UNTRUSTED_SIGNATURE, message, hint, "artifact", "signer")
-        return
-    if not signer.is_named(details.signer):
-        message = f"the file is signed by {signer}"
-        yield spot.problem(Rule.UNTRUSTED_SIGNATURE, message, hint, "artifact", "signer")
+    if why := refusal(pin, signature_of(file, roots)):
+        hint = "get the file from its vendor again; do not deploy this one"
+        yield spot.problem(Rule.UNTRUSTED_SIGNATURE, why, hint, "artifact", "signer")

@@ -81,6 +81,8 @@ def answer(state: WindowsState, probe: Probe) -> Answer:
     """Return what the machine answers to a probe."""
     if probe.kind is ProbeKind.COMMAND:
         command = _find_command(state, probe.subject)
+        if command is not None and command.seconds > probe.seconds:
+            return Answer(probe.key, "timeout")
         return Answer(probe.key, str(command.exit_code if command is not None else _ERROR_COMMAND))
     found = next((item.text for item in state.answers if item.probe == probe.key), None)
     if found is not None:

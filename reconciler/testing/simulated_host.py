@@ -25,7 +25,8 @@ def main(arguments: Sequence[str]) -> int:
     data = parse_data_folder(arguments, "python -m reconciler.testing.simulated_host")
     if data is None:
         return BAD_START
-    return run_agent(data, SimulatedMachine(state_file(data)))
+    machine = SimulatedMachine(state_file(data))
+    return run_agent(data, machine, machine.signatures)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def _log_text(call: Call, code: int, message: str) -> str:
     lines = ["=== Verbose logging started (simulated) ===", f"Command Line: {call.properties}"]
     if message:
         lines.append(f"Product: {call.subject} -- {message}")
-    if code not in (0, 3010):
+    if code not in (0, 3010, 1641):
         lines.append("Action ended 0:00:00: INSTALL. Return value 3.")
     lines.append(f"MainEngineThread is returning {code}")
     return "\r\n".join(lines) + "\r\n"

@@ -17,6 +17,7 @@ from reconciler.agent.local_runs import LocalRuns, Process
 from reconciler.agent.machine import Look
 from reconciler.kernel.calls import Call
 from reconciler.kernel.probes import Probe
+from reconciler.kernel.signatures import Signature
 from reconciler.testing.simulated_windows import SimulatedWindows
 
 RUNS_NAME = "runs"
@@ -30,12 +31,27 @@ _CHILD = (
 _LOOK_AGAIN = 0.05
 
 
+class SimulatedSignatures:
+    """The signatures of files on a simulated machine. Implements `reconciler.agent.machine.Signatures`.
+
+    No signature is looked at: `SimulatedWindows.sign` says what is answered.
+    """
+
+    def __init__(self, windows: SimulatedWindows) -> None:
+        self._windows = windows
+
+    def examine(self, path: str) -> Signature:
+        """Return what the machine was told to answer."""
+        return self._windows.signature(Path(path).name)
+
+
 class SimulatedMachine:
     """The simulated machine whose state lies in ``state``. Implements `reconciler.agent.machine.Machine`."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
         self.windows = SimulatedWindows(state)
+        self.signatures = SimulatedSignatures(self.windows)
         runs = LocalRuns(state.with_name(RUNS_NAME), self._spawn, _find_process)
         self.start, self.find, self.forget = runs.start, runs.find, runs.forget
 

@@ -18,13 +18,14 @@ from reconciler.agent.durable import write_atomically
 from reconciler.kernel.calls import Call
 from reconciler.kernel.observation import InstalledProduct
 from reconciler.kernel.probes import Answer, Probe
+from reconciler.kernel.signatures import Signature, Trust
 from reconciler.kernel.wire import decode, encode
 from reconciler.testing.simulated_calls import answer, apply_call, product_code_of, with_answer
-from reconciler.testing.simulated_state import Fault, SimulatedCommand, WindowsState
+from reconciler.testing.simulated_state import Fault, SimulatedCommand, SimulatedSignature, WindowsState
 
 REBOOT_SIGNAL = "a simulated installer"
 
-_REBOOT_REQUIRED = 3010
+_REBOOT_CODES = (3010, 1641)
 
 
 class SimulatedWindows:
@@ -76,6 +77,18 @@ class SimulatedWindows:
         """Have the machine know a command line."""
         self.change(lambda state: replace(state, commands=(*state.commands, command)))
 
+    def sign(self, file_name: str, signature: Signature) -> None:
+        """Have the machine say this of the signature of files that are called so; till then they have none."""
+        told = SimulatedSignature(file_name, signature)
+        self.change(
+            lambda s: replace(s, signatures=(*(o for o in s.signatures if o.file_name != file_name), told))
+        )
+
+    def signature(self, file_name: str) -> Signature:
+        """Return what the machine says of the signature of files that are called so."""
+        found = (s.signature for s in self.state().signatures if s.file_name == file_name)
+        return next(found, Signature(Trust.NOT_SIGNED))
+
     def answer(self, probes: Sequence[Probe]) -> tuple[Answer, ...]:
         """Return what the machine answers."""
         state = self.state()
@@ -91,11 +104,11 @@ class SimulatedWindows:
         if fault is not None and fault.seconds:
             time.sleep(fault.seconds)
         code = fault.exit_code if fault is not None else 0
-        if fault is not None and (fault.without_effect or code not in (0, _REBOOT_REQUIRED)):
+        if fault is not None and (fault.without_effect or code not in (0, *_REBOOT_CODES)):
             return code, fault.message
         with self._locked():
             changed, error, message = apply_call(self.state(), call)
-            if code == _REBOOT_REQUIRED and not error:
+            if code in _REBOOT_CODES and not error:
                 changed = replace(changed, reboot_pending=(REBOOT_SIGNAL,))
             self._write(changed)
         return error or code, message

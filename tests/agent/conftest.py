@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.agent.loop import Agent
-from reconciler.agent.machine import Machine
+from reconciler.agent.machine import Machine, Signatures
 from reconciler.agent.settings import SETTINGS_NAME, load_settings
 from reconciler.testing.agent_server import AgentServer
 from reconciler.testing.sample_packages import Catalog
@@ -22,9 +22,9 @@ Start = Callable[..., "RunningAgent"]
 class RunningAgent:
     """An agent in a thread, and its machine."""
 
-    def __init__(self, data: Path, machine: Machine) -> None:
+    def __init__(self, data: Path, machine: Machine, signatures: Signatures) -> None:
         self.data = data
-        self.agent = Agent(load_settings(data), data, machine)
+        self.agent = Agent(load_settings(data), data, machine, signatures)
         self.thread = threading.Thread(target=self.agent.run, name="agent")
         self.thread.start()
 
@@ -68,7 +68,7 @@ def start(server: AgentServer, data: Path, machine: SimulatedMachine) -> Iterato
         if not settings.exists():
             content = {"server": address or server.url, "host": "HOST7", "token": "token", "pollSeconds": poll}
             settings.write_text(json.dumps(content))
-        running.append(RunningAgent(data, machine_))
+        running.append(RunningAgent(data, machine_, machine.signatures))
         return running[-1]
 
     yield begin

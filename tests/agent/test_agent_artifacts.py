@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable
 from reconciler.agent.transport import Server
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.protocol import hash_key
+from reconciler.kernel.signatures import Signature, Subject, Trust
+from reconciler.testing.simulated_machine import SimulatedSignatures
+from reconciler.testing.simulated_windows import SimulatedWindows
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -25,8 +29,14 @@ def artifact(server):
 
 
 @pytest.fixture
-def cache(server, tmp_path):
-    return ArtifactCache(tmp_path / "artifacts", lambda: Server(server.url, None, "HOST7", "key"))
+def windows(tmp_path_factory):
+    return SimulatedWindows(tmp_path_factory.mktemp("machine") / "machine.json")
+
+
+@pytest.fixture
+def cache(server, tmp_path, windows):
+    signatures = SimulatedSignatures(windows)
+    return ArtifactCache(tmp_path / "artifacts", lambda: Server(server.url, None, "HOST7", "key"), signatures)
 
 
 def ranges(server):
@@ -97,3 +107,33 @@ def test_an_unknown_file_is_unavailable(server, artifact, cache):
     server.artifacts.clear()
     with pytest.raises(ArtifactUnavailable, match="404"):
         cache.fetch(artifact)
+
+
+def test_a_pinned_signer_is_demanded_each_time_a_file_is_handed_out(artifact, cache, windows, server):
+    pinned = replace(artifact, signer="CN=Contoso Ltd")
+    contoso = Subject((("O", "Contoso"), ("CN", "Contoso Ltd")))
+    for fetch in (cache.fetch, cache.fetch_again, cache.fetch):
+        with pytest.raises(
+            ArtifactRefused, match="CN=Contoso Ltd should have signed the file, but it is not signed"
+        ):
+            fetch(pinned)
+    asked = len(server.requests)
+    windows.sign(artifact.file_name, Signature(Trust.HOLDS, contoso))
+    assert Path(cache.fetch(pinned)).read_bytes() == CONTENT
+    assert Path(cache.fetch(replace(artifact, signer="O=Contoso"))).read_bytes() == CONTENT
+    assert len(server.requests) == asked, "a refused file is kept, so that it need not be fetched for a mended pin"
+    windows.sign(artifact.file_name, Signature(Trust.REVOKED, contoso, "0x800B010C"))
+    with pytest.raises(ArtifactRefused, match=r"was revoked \(0x800B010C\); nothing was run"):
+        cache.fetch(pinned)
+
+
+def test_no_signature_is_asked_for_where_none_is_pinned(artifact, cache, monkeypatch):
+    monkeypatch.setattr(SimulatedSignatures, "examine", None)
+    assert Path(cache.fetch(artifact)).read_bytes() == CONTENT
+
+
+def test_the_hash_comes_first(server, artifact, cache, windows, monkeypatch):
+    monkeypatch.setattr(SimulatedSignatures, "examine", None)
+    server.artifacts[artifact.sha256] = CONTENT[:-1] + b"x"
+    with pytest.raises(ArtifactRefused, match="sha256"):
+        cache.fetch(replace(artifact, signer="CN=Contoso Ltd"))

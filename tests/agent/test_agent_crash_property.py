@@ -87,7 +87,7 @@ class Files(ArtifactCache):
     """All files are there."""
 
     def __init__(self, folder, catalog):
-        super().__init__(folder, None)
+        super().__init__(folder, None, None)
         for release in catalog.releases:
             path = folder / release.artifact.sha256 / release.artifact.file_name
             path.parent.mkdir(parents=True)

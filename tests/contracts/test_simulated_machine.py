@@ -43,6 +43,12 @@ class TestSimulatedMachine(MachineContract):
             assert time.monotonic() < deadline
             time.sleep(0.01)  # a file of another process: nothing to await
 
+    def slow_runs(self) -> bool:
+        """A simulated run lives as long as its process."""
+        names = [claim.parent.name for claim in self._root.glob("runs/*/claim")]
+        found = [self.machine.find(name) for name in names]
+        return any(run is not None and not run.wait(0) for run in found)
+
     def let_slow_end(self) -> None:
         """It ends by itself."""
 

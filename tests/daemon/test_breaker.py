@@ -95,7 +95,7 @@ def start(server: Server, tmp_path: Path) -> Iterator[Start]:
             "pollSeconds": 0.2,
         }
         (folder / SETTINGS_NAME).write_text(json.dumps(settings))
-        agent = Agent(load_settings(folder), folder, machine)
+        agent = Agent(load_settings(folder), folder, machine, machine.signatures)
         thread = threading.Thread(target=agent.run, name=name)
         thread.start()
         running.append((agent, thread))

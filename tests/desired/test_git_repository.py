@@ -11,7 +11,6 @@ from typing import Any
 import pygit2
 import pytest
 
-from reconciler.desired import mirror as mirrors
 from reconciler.desired.mirror import FetchError, fetch, open_mirror, without_secrets
 from reconciler.desired.repository import EntryKind, GitRepository, RepositoryError
 
@@ -203,7 +202,7 @@ def test_a_remote_that_is_gone(origin: Any, tmp_path: Path, monkeypatch: pytest.
     shutil.rmtree(origin.folder)
     with pytest.raises(FetchError, match="git says"):
         fetch(mirror)
-    monkeypatch.setattr(mirrors.shutil, "which", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FetchError, match="no git executable"):
         fetch(mirror)
 

@@ -205,7 +205,7 @@ def test_a_restart_reads_nothing(
     monkeypatch.setattr(GitRepository, "entries", None)
     assert load(repository, commit, cache=LoadCache(tmp_path / "cache")) == expected
     assert expected.state is not None
-    assert expected.state.packages["extra"].details_of("1.0.0").signer == "CN=Contoso Ltd"
+    assert expected.state.packages["extra"].msi_releases[0].artifact.signer == "CN=Contoso Ltd"
 
 
 def test_a_cache_of_another_root_is_not_used(origin: Any, repository: GitRepository, tmp_path: Path) -> None:

@@ -71,10 +71,11 @@ def test_what_hosts_need_of_a_release_and_what_people_do(state: DesiredState) ->
     release = extra.releases[0]
     assert (extra.title, extra.owners) == ("The Extra, in full", ("release-managers",))
     assert [transform.file_name for transform in release.transforms] == ["finnish.mst", "site.mst"]
+    assert release.artifact.signer == "CN=Contoso Ltd"
+    assert [transform.signer for transform in release.transforms] == ["", ""]
     assert release.reboot_expected
     details = extra.details_of("1.0.0")
     assert details.architecture is Architecture.X64
-    assert details.signer == "CN=Contoso Ltd"
     assert details.sources[0] == "https://downloads.example.com/extra/1.0.0/extra.msi"
     assert details.transform_sources == (("https://downloads.example.com/extra/finnish.mst",), ())
     assert details.issue == "https://example.com/issues/7"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from reconciler.lab import Lab, LabHost, LabUnavailable, require
 from reconciler.lab.packages import EXAMPLES, BuiltPackage, PackageSource, build, build_examples
+from tests.system.signing import SigningAuthority, make_authority
 
 SOURCES = Path(__file__).with_name("sources")
 
@@ -47,6 +49,16 @@ def _available() -> None:
         if os.environ.get("CI"):
             pytest.fail(f"CI must have a lab. {error}", pytrace=False)
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> SigningAuthority:
+    """Signs files."""
+    if shutil.which("osslsigncode") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have osslsigncode", pytrace=False)
+        pytest.skip("needs osslsigncode")
+    return make_authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Tells when Windows started, and what asks for it to be started again. Changes nothing.
 
-``PendingFileRenameOperations`` is left out: almost any program adds to it, so by itself it says nothing.
+``PendingFileRenameOperations`` is no signal by itself, since almost any program adds to it: what stands there is
+told apart from the signals, so that only new entries count.
 """
 
 # ruff: noqa: E402 - the platform is asserted before what only Windows has is imported
@@ -12,7 +13,9 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
+import os
 import platform
+import shutil
 import time
 import winreg
 
@@ -22,6 +25,8 @@ _SIGNAL_KEYS = {
     ),
     "Windows Update": r"SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired",
 }
+_RENAMES = r"SYSTEM\CurrentControlSet\Control\Session Manager"
+_RENAME_VALUES = ("PendingFileRenameOperations", "PendingFileRenameOperations2")
 _UPDATE_EXE = r"SOFTWARE\Microsoft\Updates"
 
 _ticks = ctypes.WinDLL("kernel32").GetTickCount64
@@ -39,6 +44,30 @@ def reboot_signals() -> tuple[str, ...]:
     if _value(_UPDATE_EXE, "UpdateExeVolatile"):
         found.append("an update installer (UpdateExeVolatile)")
     return tuple(found)
+
+
+def pending_renames() -> tuple[str, ...]:
+    """Return the files that another one takes the place of at the next boot, in order, each once.
+
+    Files that are only deleted then are left out: installers get rid of their own temporary files so.
+
+    Source: learn.microsoft.com/windows/win32/api/winbase/nf-winbase-movefileexw (MOVEFILE_DELAY_UNTIL_REBOOT)
+    """
+    found: set[str] = set()
+    for name in _RENAME_VALUES:
+        listed = _value(_RENAMES, name)
+        if isinstance(listed, list):
+            # In pairs, source and target; a target marked by "!" may be replaced.
+            found |= {target.lstrip("!").removeprefix("\\??\\") for target in listed[1::2] if target}
+    return tuple(sorted(found))
+
+
+def free_bytes() -> int | None:
+    """Return what is free on the system's drive; ``None`` where Windows does not tell."""
+    try:
+        return shutil.disk_usage(os.environ.get("SYSTEMDRIVE", "C:") + "\\").free
+    except OSError:
+        return None
 
 
 def system() -> str:

@@ -32,3 +32,11 @@ dll.MsiSetExternalUIW.restype = c_void_p
 dll.MsiEnableLogW.argtypes = [c_uint, c_wchar_p, c_uint]
 dll.MsiInstallProductW.argtypes = [c_wchar_p, c_wchar_p]
 dll.MsiConfigureProductExW.argtypes = [c_wchar_p, c_uint, c_uint, c_wchar_p]
+dll.MsiEnumPatchesExW.argtypes = [
+    c_wchar_p, c_wchar_p, c_uint, c_uint, c_uint, c_wchar_p, c_wchar_p, POINTER(c_uint), c_wchar_p, POINTER(c_uint)
+]  # fmt: skip
+dll.MsiGetPatchInfoExW.argtypes = [
+    c_wchar_p, c_wchar_p, c_wchar_p, c_uint, c_wchar_p, c_wchar_p, POINTER(c_uint)
+]  # fmt: skip
+dll.MsiApplyPatchW.argtypes = [c_wchar_p, c_wchar_p, c_uint, c_wchar_p]
+dll.MsiRemovePatchesW.argtypes = [c_wchar_p, c_wchar_p, c_uint, c_wchar_p]

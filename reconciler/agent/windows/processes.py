@@ -50,13 +50,14 @@ def find_process(claim: str) -> Process | None:
 def open_process(pid: int) -> Process | None:
     """Return the process with this id, or ``None``."""
     handle = _kernel.OpenProcess(_SYNCHRONIZE | _TERMINATE | _QUERY_LIMITED, False, pid)
-    return Process(handle) if handle else None
+    return Process(pid, handle) if handle else None
 
 
 class Process:
     """A process, held by a handle."""
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, pid: int, handle: int) -> None:
+        self.pid = pid
         self._handle = handle
         self.created = _created(handle)
 
@@ -64,8 +65,8 @@ class Process:
         """Wait for its end, ``seconds`` at most; return whether it has ended."""
         return bool(_kernel.WaitForSingleObject(self._handle, int(seconds * 1000)) == _WAIT_OBJECT)
 
-    def kill(self) -> None:
-        """End it by force."""
+    def terminate(self) -> None:
+        """End it by force, but nothing that it has started."""
         _kernel.TerminateProcess(self._handle, _ENDED_BY_FORCE)
 
     def __del__(self) -> None:

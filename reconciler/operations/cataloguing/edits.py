@@ -13,11 +13,12 @@ from reconciler.desired.layout import NAME_HINT, NAME_PATTERN
 from reconciler.desired.model import Architecture, DesiredState, Package, ReleaseDetails
 from reconciler.desired.writing import FileRelease
 from reconciler.kernel.identity import three_fields
-from reconciler.kernel.releases import MsiRelease, PackageKind, Release
+from reconciler.kernel.releases import MsiRelease, PackageKind
 from reconciler.operations.cataloguing.candidate import Candidate, CannotImport
 from reconciler.operations.cataloguing.notices import Built, Notice, NoticeKind, point_out
+from reconciler.operations.cataloguing.signing import pin_for, point_out_signature
 
-R_co = TypeVar("R_co", bound=Release, covariant=True)
+R_co = TypeVar("R_co", bound=FileRelease, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class CatalogEdits:
         before = _preceding(known, identity.version)
         release = _release(candidate, before)
         notices += point_out(candidate, release, known, before, self._built)
+        notices += point_out_signature(candidate.signature, before, where)
         self._write(candidate, known, release)
         return Addition(name, release, True, tuple(notices))
 
@@ -184,7 +186,7 @@ def _release(candidate: Candidate, before: MsiRelease | None) -> MsiRelease:
         identity.version,
         identity.product_code,
         identity.package_code,
-        candidate.artifact,
+        replace(candidate.artifact, signer=pin_for(candidate.signature, before)),
         before.properties if before is not None else (),
         tuple(artifact for _, artifact, _ in candidate.transforms),
     )

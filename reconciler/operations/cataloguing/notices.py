@@ -26,6 +26,10 @@ class NoticeKind(StrEnum):
     VERSION_FROM_FILE = "versionFromFile"
     NOT_REMOVABLE = "notRemovable"
     PAST_PROMOTION = "pastPromotion"
+    SIGNATURE_MISSING = "signatureMissing"
+    SIGNER_CHANGED = "signerChanged"
+    SIGNATURE_UNTRUSTED = "signatureUntrusted"
+    SIGNATURE_UNCHECKED = "signatureUnchecked"
 
 
 @dataclass(frozen=True, slots=True)

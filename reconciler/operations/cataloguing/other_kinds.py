@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from reconciler.artifacts.installer_files import Patch
 from reconciler.artifacts.program_file import Program
@@ -10,16 +11,19 @@ from reconciler.desired.editing import new_patch_package
 from reconciler.desired.fields import VERSION_PATTERN
 from reconciler.desired.layout import CATALOG_FOLDER, NAME_HINT, NAME_PATTERN
 from reconciler.desired.model import Package, ReleaseDetails
+from reconciler.desired.writing import FileRelease
+from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.probes import version_order
-from reconciler.kernel.releases import PackageKind, PatchRelease, ProgramRelease, Release
+from reconciler.kernel.releases import PackageKind, PatchRelease, ProgramRelease
 from reconciler.operations.cataloguing.candidate import CannotImport, OtherCandidate
 from reconciler.operations.cataloguing.edits import Addition, CatalogEdits
 from reconciler.operations.cataloguing.notices import Notice, NoticeKind
+from reconciler.operations.cataloguing.signing import pin_for, point_out_signature
 
 _VERSION_HINT = "say it with --version: two to four numbers with dots"
 
 
-def add_other(edits: CatalogEdits, candidate: OtherCandidate, package: str | None) -> Addition[Release]:
+def add_other(edits: CatalogEdits, candidate: OtherCandidate, package: str | None) -> Addition[FileRelease]:
     """Add a patch or program as a release.
 
     Args:
@@ -52,12 +56,13 @@ def _add_patch(
     if not candidate.version:
         raise CannotImport("a patch does not say which version it is", where=where, hint=_VERSION_HINT)
     _check_version(known, candidate.version, where)
+    before = _preceding(known, candidate.version)
     release = PatchRelease(
-        candidate.version, patch.patch_code, candidate.artifact, patch.product_codes, patch.removable
+        candidate.version, patch.patch_code, _pinned(candidate, before), patch.product_codes, patch.removable
     )
     details = ReleaseDetails(issue=candidate.issue, notes=candidate.notes)
     edits.write(known, release, details, lambda: new_patch_package(release, details))
-    notices = []
+    notices = list(point_out_signature(candidate.signature, before, where))
     if not patch.removable:
         message = "the patch cannot be taken off again: going back from it installs its product anew, without it"
         notices.append(Notice(where, NoticeKind.NOT_REMOVABLE, message))
@@ -90,7 +95,9 @@ def _add_program(
     _check_version(known, version, where)
     assert known.detect is not None
     # How the program is installed and removed stands in the package's file, for all its releases.
-    release = ProgramRelease(version, candidate.artifact, known.detect)
+    before = _preceding(known, version)
+    notices += point_out_signature(candidate.signature, before, where)
+    release = ProgramRelease(version, _pinned(candidate, before), known.detect)
     details = ReleaseDetails(issue=candidate.issue, notes=candidate.notes)
     edits.write(known, release, details, lambda: "")
     return Addition(known.name, release, True, tuple(notices))
@@ -105,6 +112,19 @@ def _known(edits: CatalogEdits, candidate: OtherCandidate, package: str | None, 
         raise CannotImport(f"{package!r} cannot name a package", hint=NAME_HINT)
     edits.demand_kind(package, kind, where)
     return edits.packages.get(package) or Package(package, "", (), kind=kind)
+
+
+def _preceding(known: Package, version: str) -> FileRelease | None:
+    """Return the release before ``version``, or the lowest where there is none before it."""
+    files = [release for release in known.releases if isinstance(release, PatchRelease | ProgramRelease)]
+    lower = [release for release in files if release.order <= version_order(version)]
+    if lower:
+        return max(lower, key=lambda release: release.order)
+    return min(files, key=lambda release: release.order, default=None)
+
+
+def _pinned(candidate: OtherCandidate, before: FileRelease | None) -> Artifact:
+    return replace(candidate.artifact, signer=pin_for(candidate.signature, before))
 
 
 def _check_version(known: Package, version: str, where: str) -> None:

@@ -25,14 +25,18 @@ class AgentHost:
     host: LabHost
     server: AgentServer
 
-    def want(self, target: BuiltPackage | None, *others: BuiltPackage, revision: str = "r1") -> None:
+    def want(
+        self, target: BuiltPackage | None, *others: BuiltPackage, revision: str = "r1", signer: str = ""
+    ) -> None:
         """Assign ``target`` of its package; ``others`` are further releases that the catalog has of it."""
         source = (target or others[0]).source
         releases = [release_of(package) for package in others]
         for package in (target, *others) if target else others:
             content = package.path.read_bytes()
             self.server.artifacts[hashlib.sha256(content).hexdigest()] = content
-        goal = Goal(source.package, source.upgrade_code, release_of(target) if target else None, tuple(releases))
+        goal = Goal(
+            source.package, source.upgrade_code, release_of(target, signer) if target else None, tuple(releases)
+        )
         goal = replace(goal, fingerprint=goal_fingerprint(goal))
         self.server.assign(Assignment(self.host.name.upper(), "dev", revision, (goal,)))
 
@@ -52,9 +56,9 @@ class AgentHost:
         self.host.start_agent()
 
 
-def release_of(package: BuiltPackage) -> MsiRelease:
+def release_of(package: BuiltPackage, signer: str = "") -> MsiRelease:
     content = package.path.read_bytes()
-    artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content), package.source.file_name)
+    artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content), package.source.file_name, signer)
     return MsiRelease(package.source.version, package.source.product_code, package.source.package_code, artifact)
 
 

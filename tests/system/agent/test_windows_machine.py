@@ -15,9 +15,16 @@ from reconciler.kernel.wire import encode
 from reconciler.lab import Lab
 from reconciler.lab.packages import BuiltPackage
 from reconciler.lab.template import AGENT_PROGRAM, PYTHON
-from reconciler.testing import machine_contract
+from reconciler.testing import call_contract, machine_contract
 
-CASES = sorted(name for name in dir(machine_contract.MachineContract) if name.startswith("test_"))
+CASES = sorted(
+    name
+    for suite in (machine_contract.MachineContract, call_contract.CallContract)
+    for name in dir(suite)
+    if name.startswith("test_")
+)
+OF_WINDOWS = ["test_another_installation_is_waited_for"]
+PYTHON_VERSION = "3.13.2150.1013"
 FOLDER = r"C:\Contract"
 REFUSAL = "needs a newer version of Windows."
 LIBRARY = AGENT_PROGRAM + r"\lib\reconciler\testing"
@@ -52,13 +59,15 @@ def outcomes(lab: Lab, example_packages, misbehaving_releases) -> dict[str, str]
             "upgradeCode": packages["first"].source.upgrade_code,
             "refusal": REFUSAL,
             "releases": {name: encode(release) for name, release in releases.items()},
+            "pythonVersion": PYTHON_VERSION,
             "started": misbehaving_releases.started,
             "proceed": misbehaving_releases.proceed,
         }
         host.unix_path(rf"{FOLDER}\packages.json").write_text(json.dumps(described), encoding="utf-8")
         testing = Path(reconciler.testing.__file__).parent
         host.copy_in(testing / "__init__.py", rf"{LIBRARY}\__init__.py")
-        host.copy_in(testing / "machine_contract.py", rf"{LIBRARY}\machine_contract.py")
+        for suite in ("machine_contract.py", "call_contract.py"):
+            host.copy_in(testing / suite, rf"{LIBRARY}\{suite}")
         host.copy_in(Path(__file__).with_name("windows_machine_contract.py"), rf"{FOLDER}\suite.py")
         finished = host.run([PYTHON, rf"{FOLDER}\suite.py", FOLDER])
         assert finished.exit_code == 0, finished.stderr
@@ -68,6 +77,6 @@ def outcomes(lab: Lab, example_packages, misbehaving_releases) -> dict[str, str]
         host.remove()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *OF_WINDOWS])
 def test_contract(outcomes: dict[str, str], case: str) -> None:
     assert outcomes[case] == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.lab import LabUnavailable
+from reconciler.lab.packages import build, plain_package
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
+from tests.system.signing import SigningAuthority
 
 _PACKAGE, _TRANSFORM, _PATCH = (
     bytes.fromhex(f"{first}100C0000000000C000000000000046") for first in ("84", "82", "86")
@@ -56,6 +60,23 @@ class InstallerFiles:
 @pytest.fixture
 def installer_files(example_packages) -> InstallerFiles:  # type: ignore[no-untyped-def]
     return InstallerFiles(example_packages.get("northwind-sync", "5.0.0").path)
+
+
+@pytest.fixture(scope="session")
+def msi(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MSI that is not signed."""
+    try:
+        return build(plain_package("tool", "1.2.0"), tmp_path_factory.mktemp("msi")).path
+    except LabUnavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have a lab. {error}", pytrace=False)
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def signed(msi: Path, authority: SigningAuthority, tmp_path: Path) -> Path:
+    """The same, signed by Contoso Ltd."""
+    return authority.sign(msi, tmp_path / "signed.msi")
 
 
 @pytest.fixture

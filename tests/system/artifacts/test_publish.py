@@ -20,6 +20,7 @@ from reconciler.operations.publish import CannotPublish, InvalidChange, PublishR
 from reconciler.site import Site, open_site
 from reconciler.testing.workspace import Workspace
 from tests.system.conftest import ExamplePackages
+from tests.system.signing import SigningAuthority, tampered
 
 RILEY = "Riley Release <riley@example.com>"
 DEV = "environments/dev/environment.yaml"
@@ -39,7 +40,7 @@ def workspace(site: Site, tmp_path: Path) -> Workspace:
     return made
 
 
-def request(file: Path, **changes: str) -> PublishRequest:
+def request(file: Path, **changes: str | Path) -> PublishRequest:
     given = {"package": "contoso-agent", "environment": "dev", "author": RILEY, **changes}
     return PublishRequest(file, **given)  # type: ignore[arg-type]
 
@@ -216,3 +217,25 @@ def test_what_does_not_fit_is_refused_before_anything_is_kept(
         publish(site, request(example_packages.get("contoso-agent", "2.1.0").path, environment="devv"))
     assert caught.value.hint == "did you mean dev?"
     assert sorted(site.settings.data.joinpath("artifacts").rglob("*")) == kept
+
+
+def test_a_published_release_pins_its_signer(
+    site: Site,
+    workspace: Workspace,
+    example_packages: ExamplePackages,
+    authority: SigningAuthority,
+    tmp_path: Path,
+) -> None:
+    def signed(version: str, name: str) -> Path:
+        return authority.sign(
+            example_packages.get("contoso-agent", version).path, tmp_path / f"{version}.msi", name
+        )
+
+    assert publish(site, request(signed("2.0.0", "vendor"), signing_roots=authority.roots)).notices == ()
+    published = publish(site, request(signed("2.1.0", "renamed"), signing_roots=authority.roots))
+    assert [notice.kind for notice in published.notices] == [NoticeKind.SIGNER_CHANGED]
+    pins = {r.version: r.artifact.signer for r in state(workspace).packages["contoso-agent"].msi_releases}
+    assert pins == {"2.0.0": "CN=Contoso Ltd", "2.1.0": "CN=Contoso Software Ltd"}
+    with pytest.raises(CannotImport, match="changed after it was signed"):
+        publish(site, request(tampered(tmp_path / "2.1.0.msi", tmp_path), signing_roots=authority.roots))
+    assert count(workspace) == 3
