@@ -17,6 +17,7 @@ from reconciler.operations.cataloguing.notices import NoticeKind
 from reconciler.operations.import_release import ImportRequest, ImportResult, import_releases
 from reconciler.site import Site
 from tests.system.artifacts.conftest import InstallerFiles, program
+from tests.system.signing import SigningAuthority
 
 PATCH_CODE = "{11111111-2222-3333-4444-555555555555}"
 TARGETS = "{6505A677-144D-4850-9A93-4ECA59FA6BEE};{6505A677-144D-4850-9A93-4ECA59FA6BEF}"
@@ -176,3 +177,27 @@ def test_what_is_no_program_is_refused(content: bytes, tmp_path: Path) -> None:
         read_program(file)
     with pytest.raises(UnreadableProgram, match="cannot be read"):
         read_program(tmp_path / "nowhere.exe")
+
+
+def test_the_signer_of_a_program_is_pinned(
+    site: Site, folder: Path, browser: Path, authority: SigningAuthority, tmp_path: Path
+) -> None:
+    plain = program(tmp_path / "plain.exe", "The Browser", "120.0")
+    signed = authority.sign(plain, tmp_path / "signed.exe")
+    request = ImportRequest((signed,), "browser", signing_roots=authority.roots)
+    import_releases(site, request, folder)
+    release = package(folder, "browser").releases[1]
+    assert isinstance(release, ProgramRelease)
+    assert release.artifact.signer == "CN=Contoso Ltd"
+    unsigned = program(tmp_path / "unsigned.exe", "The Browser", "121.0")
+    result = run(site, folder, unsigned, "browser")
+    assert {notice.kind for notice in result.notices} == {
+        NoticeKind.VERSION_FROM_FILE,
+        NoticeKind.SIGNATURE_MISSING,
+    }
+    changed = tmp_path / "changed.exe"
+    content = bytearray(signed.read_bytes())
+    content[0x300] ^= 1
+    changed.write_bytes(content)
+    with pytest.raises(CannotImport, match="it is signed, but"):
+        run(site, folder, changed, "browser", "122.0")
