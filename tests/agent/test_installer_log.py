@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from reconciler.agent.installer_log import LONGEST_LINE, read_end, telling_line
@@ -42,6 +44,18 @@ Action ended 10:00:05: CheckLicence. Return value 3.
 )  # fmt: skip
 def test_the_first_cause_is_told(text, line):
     assert telling_line(text) == line
+
+
+LOGS = sorted(Path(__file__).with_name("logs").glob("*.log"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_a_log_tells_what_is_to_be_done(log, encoding, tmp_path):
+    """The cases are pairs of files: a log as Windows writes it, wide or in 8 bit, and what is told of it."""
+    written = tmp_path / "install.log"
+    written.write_bytes(log.read_text("utf-8").replace("\n", "\r\n").encode(encoding))
+    assert telling_line(read_end(written)) + "\n" == log.with_suffix(".txt").read_text("utf-8")
 
 
 def test_a_long_line_is_shortened():

@@ -18,7 +18,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -110,15 +110,20 @@ def _registry(probe: Probe) -> str:
 def _port(probe: Probe) -> str:
     """A program may listen at one address of the host only, so each is tried."""
     port = int(probe.subject)
-    addresses = ["127.0.0.1", "::1", *(str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), port))]
     deadline = time.monotonic() + min(probe.seconds, LONGEST_PROBE)
-    for address in dict.fromkeys(addresses):
+    for address in _own_addresses(port):
         try:
             socket.create_connection((address, port), max(deadline - time.monotonic(), 0.01)).close()
         except OSError:
             continue
         return "open"
     return _CLOSED
+
+
+def _own_addresses(port: int) -> Iterator[str]:
+    """Give the addresses of this host, those first that need no name to be resolved."""
+    yield from ("127.0.0.1", "::1")
+    yield from (str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), port))
 
 
 def _http(probe: Probe) -> str:

@@ -69,6 +69,7 @@ def outcomes(lab: Lab, example_packages, misbehaving_releases) -> dict[str, str]
         for suite in ("machine_contract.py", "call_contract.py"):
             host.copy_in(testing / suite, rf"{LIBRARY}\{suite}")
         host.copy_in(Path(__file__).with_name("windows_machine_contract.py"), rf"{FOLDER}\suite.py")
+        host.copy_in(Path(__file__).with_name("outcomes.py"), rf"{FOLDER}\outcomes.py")
         finished = host.run([PYTHON, rf"{FOLDER}\suite.py", FOLDER])
         assert finished.exit_code == 0, finished.stderr
         found: dict[str, str] = json.loads(finished.stdout)

@@ -13,8 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
-import unittest
 import uuid
 import winreg
 from collections.abc import Callable
@@ -165,21 +163,7 @@ class WindowsCallContract(CallContract):
                 winreg.DeleteValue(key, RENAMES)
 
 
-class Outcomes(unittest.TestResult):
-    def __init__(self) -> None:
-        super().__init__()
-        self.outcomes: dict[str, str] = {}
+sys.path.insert(0, str(FOLDER))
+from outcomes import run_suites  # noqa: E402 - it lies beside this file on the host
 
-    def addSuccess(self, test: unittest.TestCase) -> None:
-        self.outcomes[test.id().rpartition(".")[2]] = ""
-
-    def addFailure(self, test: unittest.TestCase, error: object) -> None:
-        self.outcomes[test.id().rpartition(".")[2]] = "".join(traceback.format_exception(error[1]))  # type: ignore[index]
-
-    addError = addFailure
-
-
-outcomes = Outcomes()
-for suite in (WindowsMachineContract, WindowsCallContract):
-    unittest.defaultTestLoader.loadTestsFromTestCase(suite).run(outcomes)
-sys.stdout.write(json.dumps(outcomes.outcomes))
+sys.stdout.write(run_suites(WindowsMachineContract, WindowsCallContract))
