@@ -11,7 +11,15 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks import check_ins, desired_load, plan, plan_growth, push_to_installed
+from benchmarks import (
+    agent_idle,
+    check_ins,
+    desired_load,
+    plan,
+    plan_growth,
+    push_to_installed,
+    resume_download,
+)
 from benchmarks.measure import Figure, progress
 from benchmarks.tables import as_json, print_table
 from reconciler.kernel.errors import ReconcilerError
@@ -22,6 +30,8 @@ BENCHMARKS = {
     "plan": plan.run,
     "plan_growth": plan_growth.run,
     "desired_load": desired_load.run,
+    "agent_idle": agent_idle.run,
+    "resume_download": resume_download.run,
 }
 
 

@@ -7,18 +7,20 @@ import http.client
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from pathlib import Path
 
 from reconciler.agent.connection import ServerUnavailable
 from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable, Signatures
+from reconciler.agent.pace import OutsideWindow, Pace
+from reconciler.agent.quota import Quota
 from reconciler.agent.signers import demand_signer
 from reconciler.agent.transport import Server, ServerRefused
 from reconciler.kernel.artifact import Artifact
 
 _TRIES = 3
-_CHUNK = 256 * 1024
+_HASHED_AT_ONCE = 256 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLAIN_NAME = re.compile(r'[^\x00-\x1f<>:"/\\|?*]{1,150}')
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?")
@@ -31,12 +33,26 @@ class ArtifactCache:
         folder: where they are kept.
         connect: gives the server that they are fetched from, on a connection of its own.
         signatures: checks who signed them.
+        pace: the bandwidth and the hours of downloads.
+        limit: bytes that may be kept; ``None`` for any number.
+        needed: gives the hashes of the files that must be kept whatever the limit says.
     """
 
-    def __init__(self, folder: Path, connect: Callable[[], Server], signatures: Signatures) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        connect: Callable[[], Server],
+        signatures: Signatures,
+        pace: Pace | None = None,
+        limit: int | None = None,
+        needed: Callable[[], Set[str]] = frozenset,
+    ) -> None:
         self._folder = folder
         self._connect = connect
         self._signatures = signatures
+        self._pace = pace or Pace()
+        self._quota = Quota(folder, limit)
+        self._needed = needed
 
     def fetch(self, artifact: Artifact) -> str:
         """Return the path of the artifact, fetched from where a former try was cut off, hash and signer checked.
@@ -44,7 +60,8 @@ class ArtifactCache:
         Raises:
             ArtifactRefused: what the server has under this hash is something else, the name is no plain name, or
                 another than the pinned one signed it. Such a file is kept: the pin may be what is wrong.
-            ArtifactUnavailable: the server is away, lacks it, or the disk has no room.
+            ArtifactUnavailable: the server is away, lacks it, the disk has no room, or files may not be fetched
+                at this hour.
         """
         _check(artifact)
         path = self._have(artifact)
@@ -68,12 +85,18 @@ class ArtifactCache:
         try:
             if kept.is_file():
                 if _hash(kept).hexdigest() == artifact.sha256:
+                    self._quota.use(artifact.sha256)
                     return str(kept)
                 kept.unlink()
+            self._pace.check_window()
+            self._quota.make_room(artifact.size, self._needed() | {artifact.sha256})
             kept.parent.mkdir(parents=True, exist_ok=True)
             part = self._folder / f"{artifact.sha256}.part"
             self._download(artifact, part)
             part.replace(kept)
+            self._quota.use(artifact.sha256)
+        except OutsideWindow as error:
+            raise ArtifactUnavailable(error.what, where=artifact.file_name) from error
         except OSError as error:
             raise ArtifactUnavailable(
                 f"the file cannot be kept: {error.strerror or error}",
@@ -94,7 +117,7 @@ class ArtifactCache:
         for _ in range(_TRIES):
             resumed = part.exists()
             try:
-                found = _continue(artifact, part, server)
+                found = self._continue(artifact, part, server)
             except ServerUnavailable as error:
                 problem = str(error)
                 continue
@@ -112,43 +135,44 @@ class ArtifactCache:
             # The older part may have been torn by a power cut: only a fresh download proves the server wrong.
         raise ArtifactUnavailable(f"the file could not be fetched: {problem}", where=artifact.file_name)
 
-
-def _continue(artifact: Artifact, part: Path, server: Server) -> str:
-    """Fetch what is missing of ``part``; return the sha256 of the whole, or of what is too long already."""
-    digest = _hash(part) if part.exists() else hashlib.sha256()
-    size = part.stat().st_size if part.exists() else 0
-    if size >= artifact.size > 0:
-        return digest.hexdigest()
-    with server.artifact(artifact.sha256, size) as response:
-        if response.status == 416:
-            response.read()
+    def _continue(self, artifact: Artifact, part: Path, server: Server) -> str:
+        """Fetch what is missing of ``part``; return the sha256 of the whole, or of what is too long already."""
+        digest = _hash(part) if part.exists() else hashlib.sha256()
+        size = part.stat().st_size if part.exists() else 0
+        if size >= artifact.size > 0:
             return digest.hexdigest()
-        if response.status == 200:
-            digest, size = hashlib.sha256(), 0
-        with part.open("r+b" if size else "wb") as out:
-            out.seek(size)
-            while chunk := _read(response):
-                out.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-                if size > artifact.size:
-                    return digest.hexdigest()
-            out.flush()
-            os.fsync(out.fileno())
-    if size < artifact.size and response.length:
-        raise ServerUnavailable(f"the server broke off after {size} of {artifact.size} bytes")
-    return digest.hexdigest()
+        with server.artifact(artifact.sha256, size) as response:
+            if response.status == 416:
+                response.read()
+                return digest.hexdigest()
+            if response.status == 200:
+                digest, size = hashlib.sha256(), 0
+            with part.open("r+b" if size else "wb") as out:
+                out.seek(size)
+                while chunk := _read(response, self._pace.chunk):
+                    out.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+                    if size > artifact.size:
+                        return digest.hexdigest()
+                    self._pace.check_window()
+                    self._pace.wait(len(chunk))
+                out.flush()
+                os.fsync(out.fileno())
+        if size < artifact.size and response.length:
+            raise ServerUnavailable(f"the server broke off after {size} of {artifact.size} bytes")
+        return digest.hexdigest()
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
+def _read(response: http.client.HTTPResponse, most: int) -> bytes:
     """Read what is there: `read` would hold a whole chunk back, and lose it when the connection breaks."""
-    return response.read1(_CHUNK)
+    return response.read1(most)
 
 
 def _hash(path: Path) -> hashlib._Hash:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(_HASHED_AT_ONCE):
             digest.update(chunk)
     return digest
 

@@ -1,13 +1,17 @@
-"""One kept-alive HTTP connection to the server, over TLS with the pinned authority. Knows no messages."""
+"""One kept-alive HTTP connection to the server, over TLS with the pinned authority, through a proxy if need be.
+
+Knows no messages.
+"""
 
 from __future__ import annotations
 
+import base64
 import http.client
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from reconciler.kernel.errors import ReconcilerError
 
@@ -22,12 +26,20 @@ class ServerUnavailable(ReconcilerError):
 
 
 class Connection:
-    """A connection for one thread. It is opened when first needed and again when the server has closed it."""
+    """A connection for one thread. It is opened when first needed and again when the server has closed it.
 
-    def __init__(self, server: str, ca: Path | None) -> None:
+    Args:
+        server: the server's address.
+        ca: PEM file of the authorities trusted, or ``None`` for the system's.
+        proxy: the address of an HTTP proxy, with ``user:password@`` where it wants them; TLS goes through it
+            untouched. A server on this machine is reached without it.
+    """
+
+    def __init__(self, server: str, ca: Path | None, proxy: str | None = None) -> None:
         self._server = server
         self._parts = urlsplit(server)
         self._ca = ca
+        self._proxy = None if proxy is None else urlsplit(proxy)
         self._context: ssl.SSLContext | None = None
         self._http: http.client.HTTPConnection | None = None
 
@@ -85,4 +97,14 @@ class Connection:
             return http.client.HTTPConnection(host, self._parts.port, timeout=TIMEOUT)
         if self._context is None:
             self._context = ssl.create_default_context(cafile=None if self._ca is None else str(self._ca))
-        return http.client.HTTPSConnection(host, self._parts.port, timeout=TIMEOUT, context=self._context)
+        if self._proxy is None:
+            return http.client.HTTPSConnection(host, self._parts.port, timeout=TIMEOUT, context=self._context)
+        through = http.client.HTTPSConnection(
+            self._proxy.hostname or "", self._proxy.port or 80, timeout=TIMEOUT, context=self._context
+        )
+        headers = {}
+        if self._proxy.username is not None:
+            credentials = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
+            headers["Proxy-Authorization"] = "Basic " + base64.b64encode(credentials.encode()).decode()
+        through.set_tunnel(host, self._parts.port or 443, headers)
+        return through

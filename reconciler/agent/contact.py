@@ -11,9 +11,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.agent.clock import ServerClock
 from reconciler.agent.connection import ServerUnavailable
 from reconciler.agent.journal import Journal
 from reconciler.agent.settings import Settings, forget_token
+from reconciler.agent.sign_of_life import give_sign_of_life
 from reconciler.agent.state import AgentState
 from reconciler.agent.transport import Server, ServerRefused
 from reconciler.kernel.assignment import Assignment
@@ -50,9 +52,13 @@ class Contact:
         data: the agent's data folder.
         state: the key, the assignment, and what the server has confirmed.
         journal: the attempts to report.
+        clock: told the server's time.
     """
 
-    def __init__(self, settings: Settings, data: Path, state: AgentState, journal: Journal) -> None:
+    def __init__(
+        self, settings: Settings, data: Path, state: AgentState, journal: Journal, clock: ServerClock
+    ) -> None:
+        self._clock = clock
         self._settings = settings
         self._data = data
         self._state = state
@@ -61,13 +67,14 @@ class Contact:
         self._logs = data / "logs" / "attempts"
         self._server: Server | None = None
         self._failures = 0
+        self._sign_given = False
         start_delay = min(_LONGEST_START_DELAY, settings.poll_seconds / 4)
         self.due_at = time.monotonic() + random.uniform(0, start_delay)  # noqa: S311 - spreads load, guards nothing
         """When the next exchange is due, on the monotonic clock."""
 
     def files(self) -> Server:
         """Return the server on a connection of its own, for the fetching of files."""
-        return Server(self._settings.server, self._settings.ca, self._settings.host, self._state.key())
+        return self._server_for(self._state.key())
 
     def hasten(self) -> None:
         """There is something to tell: make the next exchange due now, unless the server is away."""
@@ -97,6 +104,9 @@ class Contact:
             if self._failures:
                 _log.info("in contact with the server again")
             self._failures = 0
+            if not self._sign_given:
+                give_sign_of_life(self._data)
+                self._sign_given = True
         spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads load, guards nothing
         self.due_at = time.monotonic() + self._interval() * spread
 
@@ -137,7 +147,7 @@ class Contact:
         settings = self._settings
         key = self._state.ensure_key()
         if self._token is not None:
-            asking = Server(settings.server, settings.ca, settings.host, None)
+            asking = self._server_for(None)
             try:
                 asking.enrol(EnrolRequest(settings.host, self._token, hash_key(key)))
             finally:
@@ -145,7 +155,11 @@ class Contact:
             _log.info("enrolled at %s as %s", settings.server, settings.host)
             forget_token(self._data)
             self._token = None
-        return Server(settings.server, settings.ca, settings.host, key)
+        return self._server_for(key)
+
+    def _server_for(self, key: str | None) -> Server:
+        settings = self._settings
+        return Server(settings.server, settings.ca, settings.host, key, settings.proxy, self._clock.heard)
 
     def _report(self, server: Server, findings: Findings) -> None:
         digest = self._assignment_digest()

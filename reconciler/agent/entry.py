@@ -37,12 +37,8 @@ def run_agent(data: Path, machine: Machine, signatures: Signatures) -> int:
         machine: what to keep.
         signatures: checks who signed the files that are run there.
     """
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        open_log(data)
-        agent = Agent(load_settings(data), data, machine, signatures)
-    except (ReconcilerError, OSError) as error:
-        complain(f"the agent cannot start: {error}")
+    agent = make_agent(data, machine, signatures)
+    if agent is None:
         return BAD_START
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -51,10 +47,22 @@ def run_agent(data: Path, machine: Machine, signatures: Signatures) -> int:
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop)
-    _log.info("the agent starts in %s", data)
     agent.run()
     _log.info("the agent has stopped")
     return 0
+
+
+def make_agent(data: Path, machine: Machine, signatures: Signatures) -> Agent | None:
+    """Open the log and return the agent that keeps ``machine``; ``None``, and why, where it cannot start."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        open_log(data)
+        agent = Agent(load_settings(data), data, machine, signatures)
+    except (ReconcilerError, OSError) as error:
+        complain(f"the agent cannot start: {error}")
+        return None
+    _log.info("the agent starts in %s", data)
+    return agent
 
 
 def complain(text: str) -> None:

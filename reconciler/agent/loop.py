@@ -9,15 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from reconciler import __version__
 from reconciler.agent.artifacts import ArtifactCache
+from reconciler.agent.clock import ServerClock
 from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.installer import Installer, Stopping
 from reconciler.agent.journal import Journal
 from reconciler.agent.machine import Look, Machine, MachineError, Signatures
+from reconciler.agent.pace import Pace
+from reconciler.agent.quota import needed_artifacts
 from reconciler.agent.recovery import recover
 from reconciler.agent.settings import Settings
 from reconciler.agent.state import AgentState
@@ -54,13 +57,22 @@ class Agent:
         self._wake = threading.Event()
         self._state = AgentState(data)
         self._journal = Journal(data / "journal.jsonl")
-        self._contact = Contact(settings, data, self._state, self._journal)
+        self._clock = ServerClock(self._state.remembered.clock_offset, self._state.keep_clock_offset)
+        self._contact = Contact(settings, data, self._state, self._journal, self._clock)
         failed_logs = data / "logs" / "attempts"
         self._installer = Installer(
             machine, self._journal, failed_logs, self._stopping, self._state.keep_reboot_asked
         )
-        files = ArtifactCache(data / "artifacts", self._contact.files, signatures)
-        self._stepper = Stepper(machine, files, self._journal, self._installer)
+        pace = Pace(settings.bytes_per_second, settings.download_window)
+        files = ArtifactCache(
+            data / "artifacts",
+            self._contact.files,
+            signatures,
+            pace,
+            settings.cache_bytes,
+            self._needed_artifacts,
+        )
+        self._stepper = Stepper(machine, files, self._journal, self._installer, self._clock.now)
         self._findings = Findings(Observation(agent_version=__version__))
         self._seen: Look | None = None
         self._busy: str | None = None
@@ -105,7 +117,7 @@ class Agent:
                 self._wake.set()
         due = self._contact.due_at
         if wall_due is not None:
-            due = min(due, time.monotonic() + max(wall_due - time.time(), 0))
+            due = min(due, time.monotonic() + max(wall_due - self._clock.now(), 0))
         return due
 
     def _look(self) -> bool:
@@ -135,6 +147,9 @@ class Agent:
         self._findings = Findings(observation, ended)
         return True
 
+    def _needed_artifacts(self) -> Set[str]:
+        return needed_artifacts(self._state.remembered.assignment, self._findings.observation.products)
+
     def _begin_work(self) -> float | None:
         """Start what is to be done next, if anything; return when to look again, in seconds since the epoch."""
         left = self._journal.open_attempt
@@ -145,7 +160,7 @@ class Agent:
         if assignment is None:
             return None
         try:
-            decision = converge(assignment, self._findings.observation, time.time())
+            decision = converge(assignment, self._findings.observation, self._clock.now())
         except ReconcilerError as error:
             _log.error("the assignment at revision %s cannot be worked from: %s", assignment.revision, error)
             return None

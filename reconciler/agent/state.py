@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Remembered:
     ``confirmed_report`` is the digest of the last report that the server has. ``booted_at`` is the boot time as
     first seen. ``reboot_asked`` says for what an installer asked for a reboot since then, and
     ``reboot_asked_by`` for which package; they are empty where none did. ``assignment_digest`` is what the
-    server called the assignment by.
+    server called the assignment by. ``boot_seen`` is the boot time as last seen by the machine's own clock, and
+    ``clock_offset`` by how many seconds the server's clock is ahead of that one.
     """
 
     assignment: Assignment | None = None
@@ -37,6 +39,8 @@ class Remembered:
     booted_at: int = 0
     reboot_asked: str = ""
     reboot_asked_by: str = ""
+    boot_seen: int = 0
+    clock_offset: int = 0
 
 
 class AgentState:
@@ -46,6 +50,7 @@ class AgentState:
         self._path = data / "state.json"
         self._key_path = data / "key"
         self._remembered = self._load()
+        self._clock_ahead: float | None = None
 
     @property
     def remembered(self) -> Remembered:
@@ -79,14 +84,32 @@ class AgentState:
         """Remember that an installer asked for a reboot, for which package, and in what words to say so."""
         self._keep(replace(self._remembered, reboot_asked=asked_for, reboot_asked_by=package))
 
+    def keep_clock_offset(self, offset: float) -> None:
+        """Remember by how many seconds the server's clock is ahead of this machine's."""
+        self._keep(replace(self._remembered, clock_offset=round(offset)))
+
     def settle_boot_time(self, seen: int) -> int:
         """Return the boot time to report: steady while the machine runs, although the clock is being set.
 
-        A boot after the one remembered answers what an installer had asked for.
+        A boot after the one remembered answers what an installer had asked for. A boot time that has moved as far
+        as this machine's clock has jumped is no boot; a clock that is set while no agent runs looks like one.
         """
-        if abs(seen - self._remembered.booted_at) > _BOOT_TOLERANCE:
-            self._keep(replace(self._remembered, booted_at=seen, reboot_asked="", reboot_asked_by=""))
-        return self._remembered.booted_at
+        known = self._remembered
+        moved = seen - (known.boot_seen or known.booted_at)
+        jumped = self._clock_jump()
+        if abs(moved) > _BOOT_TOLERANCE and abs(moved - jumped) <= _BOOT_TOLERANCE:
+            known = replace(known, boot_seen=seen)
+        elif abs(moved) > _BOOT_TOLERANCE:
+            known = replace(known, booted_at=seen, boot_seen=seen, reboot_asked="", reboot_asked_by="")
+        self._keep(known)
+        return known.booted_at
+
+    def _clock_jump(self) -> float:
+        """Return by how many seconds the clock was set since the last call."""
+        ahead = time.time() - time.monotonic()
+        jump = 0.0 if self._clock_ahead is None else ahead - self._clock_ahead
+        self._clock_ahead = ahead
+        return jump
 
     def _keep(self, remembered: Remembered) -> None:
         if remembered != self._remembered:

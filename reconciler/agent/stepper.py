@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.agent.installer import NO_RESULT, Installer
@@ -46,9 +46,18 @@ class Stepper:
         files: the artifacts there.
         journal: where attempts are recorded before they start.
         installer: carries out the single runs.
+        now: tells the time for the record, in seconds since the epoch.
     """
 
-    def __init__(self, machine: Machine, files: Files, journal: Journal, installer: Installer) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        files: Files,
+        journal: Journal,
+        installer: Installer,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._now = now
         self._machine = machine
         self._files = files
         self._journal = journal
@@ -73,7 +82,7 @@ class Stepper:
             kind=step.kind,
             goal=goal,
             revision=revision,
-            started_at=time.time(),
+            started_at=self._now(),
             from_version=step.from_version,
             to_version=step.to_version,
         )
@@ -94,7 +103,7 @@ class Stepper:
         """Record that the attempt ended so, and return it as it ended."""
         ended = replace(
             going.attempt,
-            ended_at=time.time(),
+            ended_at=self._now(),
             outcome=ending.outcome,
             message=ending.message,
             actions=tuple(going.results),

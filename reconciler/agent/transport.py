@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,22 @@ class Server:
         ca: PEM file of the authorities trusted, or ``None`` for the system's.
         host: this host's name.
         key: this host's key; ``None`` allows nothing but to enrol.
+        proxy: the address of an HTTP proxy, or ``None``.
+        heard: told the ``Date`` of every answer, ``None`` where one has none.
     """
 
-    def __init__(self, address: str, ca: Path | None, host: str, key: str | None) -> None:
+    def __init__(
+        self,
+        address: str,
+        ca: Path | None,
+        host: str,
+        key: str | None,
+        proxy: str | None = None,
+        heard: Callable[[str | None], None] = lambda _date: None,
+    ) -> None:
         self._address = address
-        self._connection = Connection(address, ca)
+        self._connection = Connection(address, ca, proxy)
+        self._heard = heard
         self._authorization = {} if key is None else {"Authorization": f"Bearer {host}:{key}"}
 
     def enrol(self, request: protocol.EnrolRequest) -> None:
@@ -112,6 +123,7 @@ class Server:
         with self._connection.request(method, path, headers, body) as response:
             content = response.read(_LONGEST_ANSWER + 1)
             status = response.status
+            self._heard(response.headers["Date"])
         if len(content) > _LONGEST_ANSWER:
             raise WireError(f"the answer is longer than {_LONGEST_ANSWER} bytes", where=self._address)
         if not 200 <= status < 300:

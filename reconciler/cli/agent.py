@@ -1,19 +1,20 @@
-"""Commands on agents: agent token."""
+"""Commands on agents: agent token, agent msi."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reconciler.cli.options import DataOption, Format, FormatOption, settings_from
 
-app = typer.Typer(help="Enrol hosts.", no_args_is_help=True)
+app = typer.Typer(help="Put agents on hosts.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Enrol hosts."""
+    """Put agents on hosts."""
 
 
 @app.command("token", epilog="Example: `reconciler agent token --environment dev`")
@@ -35,3 +36,59 @@ def token(
         print_json({"environment": environment, "token": made})
     else:
         print_line(made)
+
+
+@app.command(
+    "msi", epilog="Example: `reconciler agent msi --server https://reconciler.example.com:8443 --ca ca.pem`"
+)
+def msi(
+    server: Annotated[str, typer.Option("--server", help="The server's address, as hosts reach it.")],
+    output: Annotated[Path, typer.Option("--output", help="The file to write.", dir_okay=False)] = Path(
+        "reconciler-agent.msi"
+    ),
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", help="PEM file of the authorities to trust; else those of Windows.", dir_okay=False),
+    ] = None,
+    proxy: Annotated[str | None, typer.Option("--proxy", help="The HTTP proxy that hosts go through.")] = None,
+    poll_seconds: Annotated[
+        float | None, typer.Option("--poll-seconds", help="Seconds between check-ins; 60 by default.")
+    ] = None,
+    bandwidth: Annotated[
+        float | None,
+        typer.Option("--bandwidth-kilobytes-per-second", help="Bound on each host's downloads; none by default."),
+    ] = None,
+    download_window: Annotated[
+        str | None, typer.Option("--download-window", help='When hosts may download: "22:00-06:00", their time.')
+    ] = None,
+    cache_megabytes: Annotated[
+        float | None,
+        typer.Option("--cache-megabytes", help="Bound on the files kept on each host; none by default."),
+    ] = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Build the installer that puts the agent on a host as a service. It holds no secret."""
+    from reconciler.cli.output import print_json, print_line
+    from reconciler.operations.agent_installer import AgentInstaller, make_agent_installer
+
+    given = {
+        "proxy": proxy,
+        "pollSeconds": poll_seconds,
+        "bandwidthKilobytesPerSecond": bandwidth,
+        "downloadWindow": download_window,
+        "cacheMegabytes": cache_megabytes,
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    built = make_agent_installer(AgentInstaller(server, ca, settings), output)
+    if form is Format.JSON:
+        print_json(
+            {
+                "file": str(built.path),
+                "version": built.version,
+                "productCode": built.product_code,
+                "packageCode": built.package_code,
+            }
+        )
+    else:
+        print_line(f"{built.path}: Reconciler Agent {built.version} for {server}")
+        print_line(f'on a host, as an administrator: msiexec /i "{built.path.name}" /qn TOKEN=<token>')

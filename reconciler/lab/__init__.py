@@ -1,7 +1,7 @@
 """Windows hosts without Windows: Wine prefixes with the official Windows Python, for a first try and for tests."""
 
 from reconciler.lab.commands import Background, Finished
-from reconciler.lab.errors import LabError, LabTimeout, LabUnavailable, PackageBuildFailed
+from reconciler.lab.errors import LabError, LabTimeout, LabUnavailable
 from reconciler.lab.host import LabHost
 from reconciler.lab.laboratory import HostStatus, Lab
 from reconciler.lab.layering import Layering
@@ -17,7 +17,6 @@ __all__ = [
     "LabTimeout",
     "LabUnavailable",
     "Layering",
-    "PackageBuildFailed",
     "missing",
     "require",
 ]

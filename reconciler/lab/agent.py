@@ -13,10 +13,10 @@ from reconciler.lab.errors import LabError
 from reconciler.lab.paths import unix_path
 from reconciler.lab.prefix import WinePrefix
 from reconciler.lab.processes import WineProcess, kill_all, processes_of
-from reconciler.lab.template import AGENT_PROGRAM, PYTHON
+from reconciler.lab.template import LAB_PROGRAM, PYTHON
 
 AGENT_DATA = r"C:\ProgramData\Reconciler Agent"
-_AGENT_LIBRARY = AGENT_PROGRAM + r"\lib\reconciler"
+_AGENT_LIBRARY = LAB_PROGRAM + r"\lib\reconciler"
 _AGENT_MODULE = "reconciler.agent"
 _AGENT_PACKAGES = ("kernel", "agent")
 

@@ -21,9 +21,3 @@ class LabTimeout(LabError):
     """A command on a lab host did not end in time; it has been ended."""
 
     reference = "lab-timeout"
-
-
-class PackageBuildFailed(LabError):
-    """An MSI could not be built, or what was built is not what was declared."""
-
-    reference = "package-build-failed"

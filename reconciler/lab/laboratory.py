@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.lab.cache import locked
 from reconciler.lab.errors import LabError
 from reconciler.lab.host import LabHost, remove_folder
 from reconciler.lab.layering import Layering
 from reconciler.lab.naming import check_name
 from reconciler.lab.template import template
+from reconciler.packaging.cache import locked
 
 
 @dataclass(frozen=True, slots=True)

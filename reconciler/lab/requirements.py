@@ -7,12 +7,12 @@ import shutil
 import sys
 
 from reconciler.lab.errors import LabUnavailable
+from reconciler.packaging.wixl import BUILD_TOOLS
 
 _PACKAGE_OF_TOOL = {
     "wine": "wine",
     "wineserver": "wine64",
-    "msiinfo": "msitools",
-    "wixl": "wixl",
+    **BUILD_TOOLS,
 }
 """The Debian package that each command comes from."""
 
@@ -33,15 +33,6 @@ def require() -> None:
     """
     _require_platform()
     _require_tools(missing())
-
-
-def require_builder() -> None:
-    """Make sure that packages can be built here, which needs no Wine.
-
-    Raises:
-        LabUnavailable: wixl or msitools are missing.
-    """
-    _require_tools(tuple(tool for tool in missing() if tool in ("wixl", "msiinfo")))
 
 
 def _require_platform() -> None:

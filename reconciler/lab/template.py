@@ -10,17 +10,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from reconciler.lab.cache import build_once, cache_folder
 from reconciler.lab.errors import LabUnavailable
 from reconciler.lab.prefix import BOOT_SECONDS, WinePrefix
 from reconciler.lab.requirements import APT_COMMAND, require
-from reconciler.lab.windows_python import SDIST_SHA256, windows_python
+from reconciler.packaging.cache import build_once, cache_folder
+from reconciler.packaging.errors import PackagingUnavailable
+from reconciler.packaging.windows_python import SDIST_SHA256, windows_python
 
-AGENT_PROGRAM = r"C:\Program Files\Reconciler Agent"
-PYTHON = AGENT_PROGRAM + r"\python\python.exe"
+LAB_PROGRAM = r"C:\Program Files\Reconciler Lab"
+"""Not where the agent's MSI installs, so that one can be tried on a lab host."""
+PYTHON = LAB_PROGRAM + r"\python\python.exe"
 TRAMPOLINE = r"C:\ProgramData\Reconciler Lab\trampoline.py"
 
-_PYTHON_FOLDER = Path("Program Files", "Reconciler Agent", "python")
+_PYTHON_FOLDER = Path("Program Files", "Reconciler Lab", "python")
 _TRAMPOLINE_FILE = Path("ProgramData", "Reconciler Lab", "trampoline.py")
 _PYTHON_PATH = "python313.zip\n.\n..\\lib\n"
 """Where this Python looks for modules; the last is where the agent's code is put."""
@@ -40,7 +42,10 @@ def template() -> Path:
         LabError: the prefix could not be made.
     """
     require()
-    python = windows_python()
+    try:
+        python = windows_python()
+    except PackagingUnavailable as error:
+        raise LabUnavailable(error.what, where=error.where, hint=error.hint) from error
     trampoline = Path(__file__).with_name("trampoline.py")
     ingredients = (_wine_version(), SDIST_SHA256, Path(__file__).read_text("utf-8"), trampoline.read_text("utf-8"))
     digest = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]

@@ -38,6 +38,7 @@ class AgentServer:
         self.connections = 0
         self.cut_artifacts_after: list[int] = []
         self.answer_check_in_with: bytes | None = None
+        self.date: Callable[[], str] | None = None
         self.lose_answers = 0
         self.fail_reports = 0
         self.changed = threading.Condition()
@@ -174,6 +175,10 @@ class _Handler(BaseHTTPRequestHandler):
             part = part[: owner.cut_artifacts_after.pop(0)]
             self.close_connection = True
         self.wfile.write(part)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Tell the time of the answer: the test's, where it has one."""
+        return self.owner.date() if self.owner.date is not None else super().date_time_string(timestamp)
 
     def _known(self) -> bool:
         scheme, _, credentials = (

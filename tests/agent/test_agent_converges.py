@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.agent.clock import ServerClock
 from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.journal import Journal
 from reconciler.agent.settings import SETTINGS_NAME, Settings
@@ -168,7 +169,8 @@ def test_an_attempt_that_ended_after_the_last_look_is_told_with_the_next(server,
     """Else the server would be told of a success together with a look that shows none."""
     (tmp_path / SETTINGS_NAME).write_text("{}")
     journal = Journal(tmp_path / "journal.jsonl")
-    contact = Contact(Settings(server.url, "HOST7", "token"), tmp_path, AgentState(tmp_path), journal)
+    settings = Settings(server.url, "HOST7", "token")
+    contact = Contact(settings, tmp_path, AgentState(tmp_path), journal, ServerClock())
     before = Findings(Observation(), journal.unconfirmed)
     goal = catalog.goal(catalog.release("1.0.0", 1))
     attempt = Attempt("ab" * 16, "sample", StepKind.INSTALL, goal.fingerprint, "r1", 1.0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
-import subprocess
 import time
 
 import pytest
 
+from reconciler.agent.clock import ServerClock
 from reconciler.agent.connection import Connection, ServerUnavailable
 from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.journal import Journal
@@ -108,36 +107,6 @@ def test_a_refused_host_keeps_asking_without_an_end_of_its_own(server, machine, 
     server.wait_for(ended(1))
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """Two authorities of their own, each with its certificate for 127.0.0.1."""
-    folder = tmp_path_factory.mktemp("tls")
-    for name in ("ours", "theirs"):
-        command = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-        ]
-        command += ["-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-        command += ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
-        subprocess.run(command, check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture
-def tls_server(certificates):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates / "ours.pem", certificates / "ours.key")
-    server = AgentServer(context)
-    yield server
-    server.close()
-
-
 def test_the_whole_way_works_over_tls_with_the_pinned_authority(tls_server, tmp_path, certificates):
     contact = _contact(tmp_path, Settings(tls_server.url, "HOST7", "token", certificates / "ours.pem"))
     contact.exchange(Findings(Observation(system="x")), None)
@@ -158,7 +127,7 @@ def test_another_authority_is_not_trusted_and_gets_no_secret(tls_server, tmp_pat
 
 def _contact(folder, settings):
     (folder / "agent.json").write_text('{"token": "token"}')
-    return Contact(settings, folder, AgentState(folder), Journal(folder / "journal.jsonl"))
+    return Contact(settings, folder, AgentState(folder), Journal(folder / "journal.jsonl"), ServerClock())
 
 
 def _wait_until(holds, seconds=20.0):

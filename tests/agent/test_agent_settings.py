@@ -27,6 +27,24 @@ def test_good_settings_are_read(tmp_path):
     assert settings.ca == tmp_path / "ca.pem"
 
 
+def test_every_setting_is_read(tmp_path):
+    write(
+        tmp_path,
+        {
+            **GOOD,
+            "proxy": "http://proxy:3128",
+            "noProxy": ["example.com"],
+            "bandwidthKilobytesPerSecond": 500,
+            "downloadWindow": "22:00-06:00",
+            "cacheMegabytes": 2000,
+        },
+    )
+    settings = load_settings(tmp_path)
+    assert settings.proxy == "http://proxy:3128"
+    assert (settings.bytes_per_second, settings.cache_bytes) == (500_000, 2_000_000_000)
+    assert str(settings.download_window) == "22:00-06:00"
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -42,6 +60,16 @@ def test_good_settings_are_read(tmp_path):
         ({**GOOD, "token": 7}, "'token' is not a text"),
         ({**GOOD, "ca": "none.pem"}, "no file"),
         ({**GOOD, "pollSecond": 1}, "unknown setting pollSecond"),
+        ({**GOOD, "proxy": "proxy:3128"}, "'proxy' 'proxy:3128' is not an address"),
+        ({**GOOD, "proxy": "https://proxy:3128"}, "not the address of an HTTP proxy"),
+        ({**GOOD, "proxy": "http://proxy:3128/path"}, "not the address of an HTTP proxy"),
+        ({**GOOD, "proxy": "http://p", "noProxy": "example.com"}, "'noProxy' is not a list of host names"),
+        ({**GOOD, "proxy": "http://p", "noProxy": ["a b"]}, "'noProxy' is not a list of host names"),
+        ({**GOOD, "downloadWindow": "22-6"}, "'downloadWindow' '22-6' is not a time of day to another"),
+        ({**GOOD, "downloadWindow": 22}, "'downloadWindow' is not a text"),
+        ({**GOOD, "bandwidthKilobytesPerSecond": 0}, "'bandwidthKilobytesPerSecond' is not a number from 1 to"),
+        ({**GOOD, "bandwidthKilobytesPerSecond": "fast"}, "'bandwidthKilobytesPerSecond' is not a number"),
+        ({**GOOD, "cacheMegabytes": 0.5}, "'cacheMegabytes' is not a number from 1 to 100,000,000"),
     ],
 )
 def test_bad_settings_are_refused(tmp_path, content, told):

@@ -54,6 +54,16 @@ def main(arguments: list[str]) -> None:
             folder, _ALREADY_RUNNING, f"another installation was at work for {seconds:.0f} s; nothing was run"
         )
         return
+    write_result(folder, *call_installer(call, rf"{folder}\{LOG_NAME}"))
+
+
+def call_installer(call: dict[str, str], log: str) -> tuple[int, str]:
+    """Call Windows Installer, and return its exit code and the text of the first error it told of.
+
+    Args:
+        call: the call, as it stands in the run's folder.
+        log: where it writes its log.
+    """
     errors: list[str] = []
 
     def heard(_context: int | None, kind: int, message: str | None) -> int:
@@ -64,7 +74,7 @@ def main(arguments: list[str]) -> None:
     handler = UiHandler(heard)
     msi.dll.MsiSetInternalUI(_UI_NONE, None)
     msi.dll.MsiSetExternalUIW(handler, _ERROR_MESSAGES, None)
-    msi.dll.MsiEnableLogW(_LOG_EVERYTHING_BUT_DEBUG, rf"{folder}\{LOG_NAME}", 0)
+    msi.dll.MsiEnableLogW(_LOG_EVERYTHING_BUT_DEBUG, log, 0)
     kind, subject, properties = call["kind"], call["subject"], call.get("properties", "")
     code = _call_installer(kind, subject, properties, call.get("product_code", ""))
     message = next(iter(errors), "")
@@ -72,7 +82,7 @@ def main(arguments: list[str]) -> None:
         from reconciler.agent.windows.launch_conditions import unmet_conditions
 
         message = "; ".join(unmet_conditions(subject, properties))
-    write_result(folder, ctypes.c_int(code).value, message)
+    return ctypes.c_int(code).value, message
 
 
 def _call_installer(kind: str, subject: str, properties: str, product_code: str) -> int:

@@ -15,25 +15,20 @@ import ctypes
 import re
 from ctypes import POINTER, c_uint, c_wchar_p
 
-from reconciler.agent.windows.msi import ERROR_MORE_DATA, ERROR_SUCCESS, dll
+from reconciler.agent.windows.msi import ERROR_SUCCESS, dll
+from reconciler.agent.windows.tables import Handle, rows
 
 _IGNORE_MACHINE_STATE = 1
 _CONDITION_FALSE = 0
 _PROPERTY = re.compile(r'([A-Z_][A-Z0-9_.]*)=(?:"((?:[^"]|"")*)"|(\S*))')
 _SEARCHES = ("AppSearch", "FindRelatedProducts")  # the standard actions before LaunchConditions; both only look
 
-_handle = c_uint
-dll.MsiOpenPackageExW.argtypes = [c_wchar_p, c_uint, POINTER(_handle)]
-dll.MsiSetPropertyW.argtypes = [_handle, c_wchar_p, c_wchar_p]
-dll.MsiDoActionW.argtypes = [_handle, c_wchar_p]
-dll.MsiGetActiveDatabase.argtypes = [_handle]
-dll.MsiGetActiveDatabase.restype = _handle
-dll.MsiDatabaseOpenViewW.argtypes = [_handle, c_wchar_p, POINTER(_handle)]
-dll.MsiViewExecute.argtypes = [_handle, _handle]
-dll.MsiViewFetch.argtypes = [_handle, POINTER(_handle)]
-dll.MsiRecordGetStringW.argtypes = [_handle, c_uint, c_wchar_p, POINTER(c_uint)]
-dll.MsiEvaluateConditionW.argtypes = [_handle, c_wchar_p]
-dll.MsiCloseHandle.argtypes = [_handle]
+dll.MsiOpenPackageExW.argtypes = [c_wchar_p, c_uint, POINTER(Handle)]
+dll.MsiSetPropertyW.argtypes = [Handle, c_wchar_p, c_wchar_p]
+dll.MsiDoActionW.argtypes = [Handle, c_wchar_p]
+dll.MsiGetActiveDatabase.argtypes = [Handle]
+dll.MsiGetActiveDatabase.restype = Handle
+dll.MsiEvaluateConditionW.argtypes = [Handle, c_wchar_p]
 
 
 def unmet_conditions(file: str, properties: str) -> list[str]:
@@ -43,7 +38,7 @@ def unmet_conditions(file: str, properties: str) -> list[str]:
         file: the path of the MSI.
         properties: the properties given to the run, as it was given them.
     """
-    package = _handle()
+    package = Handle()
     if dll.MsiOpenPackageExW(file, _IGNORE_MACHINE_STATE, ctypes.byref(package)) != ERROR_SUCCESS:
         return []
     try:
@@ -60,25 +55,9 @@ def unmet_conditions(file: str, properties: str) -> list[str]:
         dll.MsiCloseHandle(package)
 
 
-def _rows(package: ctypes.c_uint) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    database, view, record = dll.MsiGetActiveDatabase(package), _handle(), _handle()
-    query = "SELECT `Condition`, `Description` FROM `LaunchCondition`"
-    if dll.MsiDatabaseOpenViewW(database, query, ctypes.byref(view)) == ERROR_SUCCESS:
-        if dll.MsiViewExecute(view, 0) == ERROR_SUCCESS:
-            while dll.MsiViewFetch(view, ctypes.byref(record)) == ERROR_SUCCESS:
-                rows.append((_text(record, 1), _text(record, 2)))
-                dll.MsiCloseHandle(record)
-        dll.MsiCloseHandle(view)
-    dll.MsiCloseHandle(database)
-    return rows
-
-
-def _text(record: ctypes.c_uint, field: int) -> str:
-    room = c_uint(512)
-    value = ctypes.create_unicode_buffer(room.value)
-    if dll.MsiRecordGetStringW(record, field, value, ctypes.byref(room)) == ERROR_MORE_DATA:
-        room = c_uint(room.value + 1)
-        value = ctypes.create_unicode_buffer(room.value)
-        dll.MsiRecordGetStringW(record, field, value, ctypes.byref(room))
-    return value.value
+def _rows(package: ctypes.c_uint) -> list[tuple[str, ...]]:
+    database = dll.MsiGetActiveDatabase(package)
+    try:
+        return rows(database, "SELECT `Condition`, `Description` FROM `LaunchCondition`", 2)
+    finally:
+        dll.MsiCloseHandle(database)

@@ -22,6 +22,7 @@ from reconciler.agent.windows.probes import answer_probes
 from reconciler.agent.windows.process_list import end_by_image, end_tree
 from reconciler.agent.windows.processes import Process, find_process, open_process
 from reconciler.agent.windows.products import list_products
+from reconciler.agent.windows.self_upgrade import concerns_agent, upgrade_command
 from reconciler.kernel.calls import Call, CallKind
 from reconciler.kernel.probes import Probe
 
@@ -65,6 +66,8 @@ class WindowsMachine:
 
 def _start_child(folder: Path, call: Call) -> LocalProcess:
     """Start a child process that is not in the agent's job, so that it outlives the agent."""
+    if concerns_agent(call):
+        return _Child(_spawn(upgrade_command(folder, call)))
     module = "installer_run" if call.kind in _OF_WINDOWS_INSTALLER else "call_run"
     # What is to be called stands in the run's folder: a command line can be read by others, and is logged.
     return _Child(_spawn([sys.executable, "-I", "-S", "-c", _CHILD.format(module), str(folder)]))

@@ -40,3 +40,4 @@ dll.MsiGetPatchInfoExW.argtypes = [
 ]  # fmt: skip
 dll.MsiApplyPatchW.argtypes = [c_wchar_p, c_wchar_p, c_uint, c_wchar_p]
 dll.MsiRemovePatchesW.argtypes = [c_wchar_p, c_wchar_p, c_uint, c_wchar_p]
+dll.MsiGetProductInfoW.argtypes = [c_wchar_p, c_wchar_p, c_wchar_p, POINTER(c_uint)]

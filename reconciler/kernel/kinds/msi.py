@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconciler.kernel.agent_package import AGENT_UPGRADE_CODE
 from reconciler.kernel.assignment import Goal
 from reconciler.kernel.identity import InvalidIdentity, ThreeFields, three_fields
 from reconciler.kernel.kinds.finding import Finding, Obstacle
@@ -103,8 +104,11 @@ def _change(goal: Goal, target: MsiRelease, family: tuple[InstalledProduct, ...]
     else:
         downgrade = any(_fields(p) > wanted for p in not_older)
         kind = StepKind.ROLL_BACK if downgrade else StepKind.REPLACE
-        removed = not_older
-        actions = (*(_remove(goal, p) for p in removed), update if same_code in older else install)
+        if goal.upgrade_code == AGENT_UPGRADE_CODE:
+            actions = (install,)  # an agent takes every other one away by itself, and none could do the rest
+        else:
+            removed = not_older
+            actions = (*(_remove(goal, p) for p in removed), update if same_code in older else install)
 
     putting_back = tuple(
         Action(Verb.INSTALL, p.product_code, p.version, release, seconds=seconds)
@@ -112,7 +116,7 @@ def _change(goal: Goal, target: MsiRelease, family: tuple[InstalledProduct, ...]
         if (release := _known(goal, p)) is not None
     )
     # Only a first install takes older members of the family away; what an update leaves, the next step removes.
-    taken = (*removed, *older) if install in actions else removed
+    taken = family if actions == (install,) else (*removed, *older) if install in actions else removed
     gone = tuple(p.product_code for p in taken if p.product_code != target.product_code)
     from_version = _highest(family).version if family else None
     return Step(

@@ -71,7 +71,7 @@ def build_examples(target: Path) -> tuple[BuiltPackage, ...]:
     """Build every example release below ``target``, in the order of `EXAMPLES`.
 
     Raises:
-        LabUnavailable: wixl or msitools are missing.
+        PackagingUnavailable: wixl or msitools are missing.
         PackageBuildFailed: one could not be built as declared.
     """
     return tuple(build(source, target) for source in EXAMPLES)

@@ -9,11 +9,12 @@ import zipfile
 from pathlib import Path
 
 from reconciler.lab import commands
-from reconciler.lab.cache import build_once, cache_folder
-from reconciler.lab.errors import LabError
+from reconciler.lab.errors import LabError, LabUnavailable
 from reconciler.lab.prefix import WinePrefix
-from reconciler.lab.pypi import download
 from reconciler.lab.template import PYTHON
+from reconciler.packaging.cache import build_once, cache_folder
+from reconciler.packaging.errors import PackagingUnavailable
+from reconciler.packaging.pypi import download
 
 _REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 _FOR_WINDOWS = ("--only-binary", ":all:", "--platform", "win_amd64", "--python-version", "3.13")
@@ -60,7 +61,10 @@ def _digest() -> str:
 
 def _download_and_unpack(target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="reconciler-wheels-") as scratch:
-        download(_REQUIREMENTS, Path(scratch), _FOR_WINDOWS)
+        try:
+            download(_REQUIREMENTS, Path(scratch), _FOR_WINDOWS)
+        except PackagingUnavailable as error:
+            raise LabUnavailable(error.what, where=error.where, hint=error.hint) from error
         for wheel in sorted(Path(scratch).glob("*.whl")):
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(target)

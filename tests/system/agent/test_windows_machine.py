@@ -14,7 +14,7 @@ from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.wire import encode
 from reconciler.lab import Lab
 from reconciler.lab.packages import BuiltPackage
-from reconciler.lab.template import AGENT_PROGRAM, PYTHON
+from reconciler.lab.template import LAB_PROGRAM, PYTHON
 from reconciler.testing import call_contract, machine_contract
 
 CASES = sorted(
@@ -27,7 +27,7 @@ OF_WINDOWS = ["test_another_installation_is_waited_for"]
 PYTHON_VERSION = "3.13.2150.1013"
 FOLDER = r"C:\Contract"
 REFUSAL = "needs a newer version of Windows."
-LIBRARY = AGENT_PROGRAM + r"\lib\reconciler\testing"
+LIBRARY = LAB_PROGRAM + r"\lib\reconciler\testing"
 
 
 def release_of(package: BuiltPackage) -> MsiRelease:

@@ -13,11 +13,11 @@ from reconciler.artifacts.msi_file import UnreadableMsi, read_msi
 from reconciler.desired.loading import load_folder
 from reconciler.desired.model import Architecture, Package
 from reconciler.lab.packages import build, plain_package
-from reconciler.lab.packages.summary import with_fixed_summary
 from reconciler.operations.cataloguing.candidate import CannotImport
 from reconciler.operations.cataloguing.notices import NoticeKind
 from reconciler.operations.import_release import ImportRequest, SeveralProblems, import_releases
 from reconciler.operations.text_files import CannotWrite
+from reconciler.packaging.summary import with_fixed_summary
 from reconciler.site import Site
 from tests.system.artifacts.conftest import InstallerFiles
 from tests.system.conftest import ExamplePackages

@@ -15,7 +15,7 @@ from reconciler.lab.template import PYTHON
 
 MakeHost = Callable[[str], LabHost]
 
-LIBRARY = r"C:\Program Files\Reconciler Agent\lib\reconciler"
+LIBRARY = r"C:\Program Files\Reconciler Lab\lib\reconciler"
 STAND_IN = """
 import json, pathlib, subprocess, sys, time
 data = pathlib.Path(sys.argv[sys.argv.index('--data') + 1])

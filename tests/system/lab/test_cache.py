@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.lab.cache import build_once, cache_folder
+from reconciler.packaging.cache import build_once, cache_folder
 
 
 def make_slowly(target: Path) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.lab import PackageBuildFailed
 from reconciler.lab.packages import EXAMPLES, PackageSource, build, plain_package
-from reconciler.lab.packages.summary import with_fixed_summary
+from reconciler.packaging.errors import PackageBuildFailed
+from reconciler.packaging.summary import with_fixed_summary
 
 if TYPE_CHECKING:
     from tests.system.conftest import ExamplePackages

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from reconciler.lab.errors import LabUnavailable
+from reconciler.packaging.errors import PackagingUnavailable
 
 _DOWNLOAD_SECONDS = 300
 
@@ -23,7 +23,7 @@ def download(requirements: Path, target: Path, options: Sequence[str]) -> None:
         options: more options of ``pip download``.
 
     Raises:
-        LabUnavailable: something could not be downloaded, or what came has another hash.
+        PackagingUnavailable: something could not be downloaded, or what came has another hash.
     """
     with tempfile.TemporaryDirectory(prefix="reconciler-pip-") as scratch:
         _run(
@@ -49,8 +49,8 @@ def _run(command: list[str]) -> None:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or getattr(error, "stdout", None) or str(error)
-        raise LabUnavailable(
-            f"what lab hosts run could not be downloaded: {said.strip()[-600:]}",
+        raise PackagingUnavailable(
+            f"what Windows hosts run could not be downloaded: {said.strip()[-600:]}",
             where="PyPI",
             hint="check that this machine reaches PyPI and that python3-venv is installed, then try again",
         ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from reconciler.lab.errors import PackageBuildFailed
+from reconciler.packaging.errors import PackageBuildFailed
 
 _SUMMARY_FORMAT = bytes.fromhex("E0859FF2F94F6810AB9108002B27B3D9")
 """FMTID_SummaryInformation, {F29F85E0-4FF9-1068-AB91-08002B27B3D9}, as it is stored."""
