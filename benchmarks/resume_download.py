@@ -16,7 +16,8 @@ from reconciler.agent.transport import Server
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.protocol import hash_key
 from reconciler.testing.agent_server import AgentServer
-from reconciler.testing.simulated_machine import SimulatedMachine
+from reconciler.testing.simulated_machine import SimulatedSignatures
+from reconciler.testing.simulated_windows import SimulatedWindows
 
 _SIZE = 200_000_000
 _CUTS = [30_000_000, 60_000_000, 90_000_000]
@@ -61,7 +62,7 @@ def _fetch(folder: Path, artifact: Artifact, server: AgentServer, cuts: list[int
     relay = Relay(server.port)
     server.cut_artifacts_after = list(cuts)
     with tempfile.TemporaryDirectory(dir=folder) as target:
-        signatures = SimulatedMachine(Path(target) / "machine.json").signatures
+        signatures = SimulatedSignatures(SimulatedWindows(folder / "machine.json"))
         cache = ArtifactCache(
             Path(target), lambda: Server(f"http://127.0.0.1:{relay.port}", None, "HOST7", "key"), signatures
         )

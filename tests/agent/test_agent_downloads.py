@@ -23,14 +23,21 @@ from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.attempts import Outcome
 from reconciler.kernel.protocol import hash_key
 from reconciler.testing.sample_packages import installed
+from reconciler.testing.simulated_machine import SimulatedSignatures
+from reconciler.testing.simulated_windows import SimulatedWindows
 
 
 @pytest.fixture
-def cache_with(server, tmp_path):
-    """Make a cache that fetches from the server; its arguments are those after the first two."""
+def cache_with(server, tmp_path, tmp_path_factory):
+    """Make a cache that fetches from the server; its arguments are those after the first three."""
     server.key_sha256 = hash_key("key")
+    signatures = SimulatedSignatures(SimulatedWindows(tmp_path_factory.mktemp("machine") / "machine.json"))
     return lambda *rest, **named: ArtifactCache(
-        tmp_path, lambda: Server(server.url, None, "HOST7", "key"), *rest, **named
+        tmp_path,
+        lambda: Server(server.url, None, "HOST7", "key"),
+        signatures,
+        *rest,
+        **named,
     )
 
 
