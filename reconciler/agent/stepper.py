@@ -11,17 +11,23 @@ from dataclasses import dataclass, replace
 from reconciler.agent.installer import NO_RESULT, Installer
 from reconciler.agent.journal import Journal, OpenAttempt
 from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable, Files, Look, Machine, MachineError
-from reconciler.agent.verification import is_there, probes_of, shortfall_of_action, shortfall_of_step
+from reconciler.agent.room import check_room
+from reconciler.agent.verification import (
+    is_there,
+    new_reboot_signals,
+    probes_of,
+    shortfall_of_action,
+    shortfall_of_step,
+)
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.attempts import SUCCESSES, ActionResult, Attempt, Outcome
 from reconciler.kernel.calls import STOPPED
 from reconciler.kernel.exit_codes import ExitClass, classify
 from reconciler.kernel.observation import Facts
 from reconciler.kernel.practice import failing_checks
-from reconciler.kernel.releases import MsiRelease, ProgramRelease, Release
+from reconciler.kernel.releases import MsiRelease, ProgramRelease
 from reconciler.kernel.steps import NEEDS_FILES, Action, Step, StepKind, Verb
 
-_SPARE_BYTES = 200 * 1024 * 1024
 _CHECK_PAUSE = 1.0
 _GOOD = (ExitClass.SUCCESS, ExitClass.SUCCESS_REBOOT_NEEDED)
 _log = logging.getLogger(__name__)
@@ -89,7 +95,7 @@ class Stepper:
         going = self._journal.start(attempt, step)
         _log.info("%s of %s: %s to %s", step.kind, step.package, step.from_version, step.to_version)
         try:
-            _check_room(step, before)
+            check_room(step, before)
             ending = self._go(going, self._fetch(step), before)
         except ArtifactRefused as error:
             ending = Ending(Outcome.ARTIFACT_REFUSED, str(error))
@@ -236,7 +242,7 @@ class Stepper:
         after = self._machine.look(probes_of(step))
         if missing := shortfall_of_step(step, after.facts):
             return Ending(Outcome.NOT_CONFIRMED, f"the installer returned no error, but {missing}")
-        if not reboot_needed and (asked := _new_reboot_signals(before, after)):
+        if not reboot_needed and (asked := new_reboot_signals(before, after)):
             self._installer.reboot_asked(step.package, asked)
             reboot_needed = True
         return Ending(Outcome.SUCCEEDED_REBOOT_NEEDED if reboot_needed else Outcome.SUCCEEDED)
@@ -302,31 +308,3 @@ def _stopped(told: str) -> tuple[str, ...]:
 
 
 _BY_INSTALLERS = frozenset({Verb.INSTALL, Verb.REINSTALL, Verb.REMOVE, Verb.PATCH, Verb.UNPATCH, Verb.SET_UP})
-
-
-def _check_room(step: Step, before: Look) -> None:
-    """Begin nothing that takes something away where there may be no room to put it back.
-
-    Raises:
-        ArtifactUnavailable: the disk is too full.
-    """
-    needed = _SPARE_BYTES + 2 * sum(_size(release) for release in step.artifacts)
-    if step.compensation and before.free_bytes is not None and before.free_bytes < needed:
-        raise ArtifactUnavailable(
-            f"only {before.free_bytes // 1024**2} MiB are free, and going back to {step.to_version} takes up to "
-            f"{needed // 1024**2} MiB; nothing was run",
-            hint="make room on the system's drive",
-        )
-
-
-def _size(release: Release) -> int:
-    return sum(artifact.size for artifact in release.artifacts)
-
-
-def _new_reboot_signals(before: Look, after: Look) -> str:
-    """Return what asks for a reboot since the step began, in words; empty where nothing does."""
-    signals = [signal for signal in after.reboot_pending if signal not in before.reboot_pending]
-    renames = [path for path in after.pending_renames if path not in before.pending_renames]
-    if renames:
-        signals.append(f"files in use are replaced at the next boot ({renames[0]})")
-    return ", ".join(signals)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconciler.agent.machine import Look
 from reconciler.kernel.configuration import differing, leftovers
 from reconciler.kernel.observation import Context, Facts, InstalledProduct, PatchState, ProductState
 from reconciler.kernel.probes import ABSENT, Probe, same_version, version_in
@@ -112,3 +113,12 @@ def _find(product_code: str, products: Iterable[InstalledProduct]) -> InstalledP
         ):
             return product
     return None
+
+
+def new_reboot_signals(before: Look, after: Look) -> str:
+    """Return what asks for a reboot since the step began, in words; empty where nothing does."""
+    signals = [signal for signal in after.reboot_pending if signal not in before.reboot_pending]
+    renames = [path for path in after.pending_renames if path not in before.pending_renames]
+    if renames:
+        signals.append(f"files in use are replaced at the next boot ({renames[0]})")
+    return ", ".join(signals)
