@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks import check_ins, desired_load, plan, plan_growth, push_to_installed
+from benchmarks import check_ins, desired_load, plan, plan_growth, push_to_installed, winrm_inventory
 from benchmarks.measure import Figure, progress
 from benchmarks.tables import as_json, print_table
 from reconciler.kernel.errors import ReconcilerError
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "plan": plan.run,
     "plan_growth": plan_growth.run,
     "desired_load": desired_load.run,
+    "winrm_inventory": winrm_inventory.run,
 }
 
 
