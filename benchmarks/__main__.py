@@ -19,6 +19,7 @@ from benchmarks import (
     plan_growth,
     push_to_installed,
     resume_download,
+    winrm_inventory,
 )
 from benchmarks.measure import Figure, progress
 from benchmarks.tables import as_json, print_table
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "desired_load": desired_load.run,
     "agent_idle": agent_idle.run,
     "resume_download": resume_download.run,
+    "winrm_inventory": winrm_inventory.run,
 }
 
 

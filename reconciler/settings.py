@@ -39,3 +39,9 @@ class Settings(BaseSettings):
     silent_seconds: float = Field(
         default=300.0, gt=0, description="Seconds without a word after which a host counts as silent."
     )
+    push_seconds: float = Field(
+        default=60.0, gt=0, description="Seconds between looks at a host that is kept by WinRM."
+    )
+    push_concurrency: int = Field(
+        default=16, ge=1, le=512, description="Hosts that are worked on by WinRM at the same time, at most."
+    )

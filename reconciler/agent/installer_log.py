@@ -17,6 +17,7 @@ LONGEST_LINE = 500
 """Characters of a line that are told."""
 
 _LINES_ABOVE = 60
+_WIDE = b"\xff\xfe"
 _FAILED_ACTION = re.compile(r"Action ended [^:]*(?::\d+)*: (?P<action>[\w.]+)\. Return value 3\.")
 _ERROR = re.compile(r"\b(?:Error|Fehler|Erreur) \d{4}\b[.:]?|^Error \d{4}\b")
 _PRODUCT_MESSAGE = re.compile(r"Product: .+? -- (?P<text>.+)")
@@ -47,15 +48,20 @@ def read_end(log: Path, longest: int = 2 * LONGEST_LOG) -> str:
     try:
         with log.open("rb") as file:
             mark = file.read(2)
-            wide = mark == b"\xff\xfe"
+            wide = mark == _WIDE
             size = file.seek(0, os.SEEK_END)
             start = max(size - longest, 2 if wide else 0)
             file.seek(start + (start % 2 if wide else 0))
             content = file.read()
     except OSError:
         return ""
-    if wide:
-        return content.decode("utf-16-le", "replace")
+    return decode_log(mark + content if wide else content)
+
+
+def decode_log(content: bytes) -> str:
+    """Return the text of a log: UTF-16 LE where it begins with the mark of that, else UTF-8 or 8 bit."""
+    if content.startswith(_WIDE):
+        return content[2:].decode("utf-16-le", "replace")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Set
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler import __version__
@@ -19,6 +20,7 @@ from reconciler.agent.contact import Contact, Findings
 from reconciler.agent.installer import Installer, Stopping
 from reconciler.agent.journal import Journal
 from reconciler.agent.machine import Look, Machine, MachineError, Signatures
+from reconciler.agent.observing import observe
 from reconciler.agent.pace import Pace
 from reconciler.agent.quota import needed_artifacts
 from reconciler.agent.recovery import recover
@@ -130,21 +132,8 @@ class Agent:
             _log.error("the machine cannot be looked at: %s", error)
             return False
         self._seen = look
-        wanted = {goal.package: goal.fingerprint for goal in assignment.goals} if assignment else {}
-        booted_at = self._state.settle_boot_time(look.booted_at)
-        asked = self._state.remembered.reboot_asked
-        observation = Observation(
-            products=tuple(sorted(look.products, key=lambda p: (p.product_code, p.context, p.package_code or ""))),
-            reboot_pending=(*look.reboot_pending, *((asked,) if asked else ())),
-            booted_at=booted_at,
-            system=look.system,
-            reboot_asked_by=self._state.remembered.reboot_asked_by,
-            agent_version=__version__,
-            tallies=tuple(t for t in self._journal.tallies if wanted.get(t.package) == t.goal),
-            patches=tuple(sorted(look.patches, key=lambda p: (p.product_code, p.patch_code))),
-            answers=look.answers,
-        )
-        self._findings = Findings(observation, ended)
+        observation = observe(look, assignment, self._state, self._journal)
+        self._findings = Findings(replace(observation, agent_version=__version__), ended)
         return True
 
     def _needed_artifacts(self) -> Set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -15,6 +16,7 @@ from reconciler.hosts.roster import Roster
 from reconciler.operations.desired import InvalidRevision, mirror_of, state_at
 from reconciler.operations.fleet import assign_all, known_host
 from reconciler.operations.follow import follow
+from reconciler.operations.pushed import admit_pushed
 from reconciler.operations.standing import record_standing
 from reconciler.site import Site
 from reconciler.store.revisions import Verdict
@@ -49,9 +51,9 @@ class Keeper:
         self._assigning = threading.Lock()
         self._last_retry = site.retries.last_number()
         self.roster = Roster(site.hosts.all())
+        self._assigned: Callable[[DesiredState], None] = _nobody
         self._desired = self._last_in_force()
-        if self._desired is not None:
-            assign_all(site, self.roster, self._desired)
+        self._on_assignment(Key(Cause.ASSIGNMENT))
 
     def registry(self) -> Registry:
         """Return the handlers, for the engine to run."""
@@ -66,9 +68,17 @@ class Keeper:
         registry.on_timer("silence", SILENCE_SECONDS)(self._on_silence_check)
         return registry
 
-    def begin(self, queue: KeyedQueue) -> None:
-        """Ask for work on ``queue`` from now on."""
+    def begin(self, queue: KeyedQueue, assigned: Callable[[DesiredState], None]) -> None:
+        """Ask for work on ``queue`` from now on.
+
+        Args:
+            queue: the engine's.
+            assigned: told whenever hosts have been given what they should have, and at once where they have been.
+        """
         self._queue = queue
+        self._assigned = assigned
+        if self._desired is not None:
+            assigned(self._desired)
 
     def repository_changed(self) -> None:
         """Have the repository looked at. May be called from any thread."""
@@ -79,6 +89,10 @@ class Keeper:
         seen = self.roster.take_seen()
         if seen:
             self._site.hosts.record_seen(seen)
+
+    def looked_at(self, host: str) -> None:
+        """Have the standing of a pushed host looked at. May be called from any thread."""
+        self._hint_from_thread(Key(Cause.REPORT, host))
 
     # What the inbox tells of, and asks.
 
@@ -134,7 +148,9 @@ class Keeper:
         """Give every host what it should have. One at a time: what is counted must not change meanwhile."""
         with self._assigning:
             if self._desired is not None:
+                admit_pushed(self._site, self.roster, self._desired)
                 assign_all(self._site, self.roster, self._desired)
+                self._assigned(self._desired)
 
     def _on_host(self, key: Key) -> None:
         member = self.roster.find(key.subject)
@@ -191,3 +207,7 @@ class Keeper:
                 "the revision in force cannot be read now; hosts keep what they were assigned", error=str(error)
             )
             return None
+
+
+def _nobody(_desired: DesiredState) -> None:
+    """Nobody is told before the daemon runs."""

@@ -12,11 +12,15 @@ import uvicorn
 
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.ownership import listen_on, take_installation
+from reconciler.daemon.pushing import Pusher
 from reconciler.engine.queue import KeyedQueue
 from reconciler.engine.runner import Runner
 from reconciler.engine.watchers import RepositoryWatcher
+from reconciler.hosts.downloads import Downloads
 from reconciler.hosts.inbox import Inbox
+from reconciler.hosts.tickets import Tickets
 from reconciler.hosts.tls import server_identity
+from reconciler.hosts.winrm.files import FileServer
 from reconciler.operations.desired import repository_address
 from reconciler.site import Site
 
@@ -42,6 +46,10 @@ class Daemon:
         site.revisions.set_fact("branch", site.settings.branch)
         site.revisions.set_fact("root", site.settings.root)
         self._keeper = Keeper(site)
+        self._tickets = Tickets()
+        authority = site.settings.data / "tls" / "ca.pem"
+        files = FileServer(lambda: site.revisions.fact("url") or "", authority, self._tickets)
+        self._pusher = Pusher(site, self._keeper.roster, self._keeper.looked_at, files)
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until a signal ends the process or the task is cancelled.
@@ -53,7 +61,7 @@ class Daemon:
             OSError: the address cannot be listened on.
         """
         queue = KeyedQueue()
-        self._keeper.begin(queue)
+        self._keeper.begin(queue, self._pusher.follow)
         settings = self._site.settings
         listener = listen_on(settings.address, settings.port)
         port = listener.getsockname()[1]
@@ -71,9 +79,11 @@ class Daemon:
             if server.started:
                 url = f"https://{settings.server_names[0]}:{port}"
                 self._site.revisions.set_fact("url", url)
+                self._pusher.start()
                 ready(url)
             await asyncio.wait({runner, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await asyncio.to_thread(self._pusher.stop)
             server.should_exit = True
             await serving
             stopping.cancel()
@@ -91,7 +101,7 @@ class Daemon:
         site = self._site
         inbox = Inbox(self._keeper.roster, site.hosts, site.attempts, site.artifacts, site.logs, self._keeper)
         config = uvicorn.Config(
-            inbox,
+            Downloads(site.artifacts, self._tickets, inbox),
             ssl_certfile=str(identity.certificate),
             ssl_keyfile=str(identity.key),
             timeout_keep_alive=KEEP_ALIVE_SECONDS,

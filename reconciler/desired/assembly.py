@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import attrgetter
 
+from reconciler.desired.access import Transport, WinRMAccess
+from reconciler.desired.access_manifests import WinRMManifest
 from reconciler.desired.collection import Manifests
 from reconciler.desired.environment_rules import links_of
 from reconciler.desired.fields import end_of_hold, share_of
@@ -76,7 +78,28 @@ def host_of(place: Place, manifest: HostManifest) -> Host:
         place: where the file lies.
         manifest: what it says.
     """
-    return Host(place.name, place.environment, manifest.labels, _wanted(manifest.packages), _hold(manifest.hold))
+    return Host(
+        place.name,
+        place.environment,
+        manifest.labels,
+        _wanted(manifest.packages),
+        _hold(manifest.hold),
+        manifest.address or "",
+        _access(manifest.winrm),
+    )
+
+
+def _access(manifest: WinRMManifest | None) -> WinRMAccess | None:
+    if manifest is None:
+        return None
+    return WinRMAccess(
+        Transport(manifest.transport),
+        manifest.user or "",
+        manifest.password or "",
+        manifest.certificate or "",
+        manifest.key or "",
+        manifest.authority or "",
+    )
 
 
 def _wanted(versions: Mapping[str, str]) -> Mapping[str, Wanted]:

@@ -5,10 +5,11 @@ The descriptions go into the JSON Schemas, and from there into editors.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from reconciler.desired.access_manifests import HostAddress, WinRMManifest
 from reconciler.desired.fields import (
     EnvironmentName,
     GroupName,
@@ -19,6 +20,7 @@ from reconciler.desired.fields import (
     Share,
     Until,
     WantedVersion,
+    refuse,
 )
 from reconciler.desired.layout import FileKind
 from reconciler.desired.manifest_model import Manifest
@@ -27,6 +29,8 @@ from reconciler.desired.package_manifests import OWNERS, package_model, package_
 
 MOST_OVERRIDES = 200
 """Overrides that an environment may have: each is held against each of its hosts."""
+
+_DRIVER_HINT = "add driver: winrm, or take them out"
 
 
 class RemovalsManifest(Manifest):
@@ -115,6 +119,19 @@ class EnvironmentManifest(Manifest):
 class HostManifest(Manifest):
     """One host of an environment: <environment>/hosts/<host>.yaml."""
 
+    driver: Literal["agent", "winrm"] = Field(
+        default="agent",
+        description="How the host is kept: by an agent that runs on it, or by the server, which reaches it by "
+        "WinRM.",
+    )
+    address: HostAddress | None = Field(
+        default=None,
+        description="Where a host with the driver winrm is reached, instead of by its name: a name or address, "
+        "or a URL such as https://prod-07.contoso.example:5986.",
+    )
+    winrm: WinRMManifest | None = Field(
+        default=None, description="How the server comes in there. The driver winrm needs it."
+    )
     labels: dict[Label, Label] = Field(
         default_factory=dict, description="Free words to tell hosts apart by, such as site. Overrides go by them."
     )
@@ -122,6 +139,14 @@ class HostManifest(Manifest):
         default_factory=dict, description="Versions for this host alone, instead of its environment's; or absent."
     )
     hold: HoldManifest | None = Field(default=None, description="Keeps this host as it is.")
+
+    @model_validator(mode="after")
+    def _check_driver(self) -> Self:
+        if self.driver == "winrm" and self.winrm is None:
+            raise refuse("the driver winrm needs to know how to come in", "add winrm: with user and password")
+        if self.driver == "agent" and (self.winrm is not None or self.address is not None):
+            raise refuse("address and winrm say how to reach a host, and an agent does that itself", _DRIVER_HINT)
+        return self
 
 
 class TenantManifest(Manifest):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import Final
 
+from reconciler.desired.access import WinRMAccess
 from reconciler.kernel.assignment import Hold
 from reconciler.kernel.practice import NO_PRACTICE, Practice
 from reconciler.kernel.probes import Probe
@@ -152,13 +153,18 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One machine that a file names. ``packages`` go before those of its environment."""
+    """One machine that a file names. ``packages`` go before those of its environment.
+
+    ``winrm`` says how the server reaches it, at ``address`` or else by its name; ``None`` where an agent keeps it.
+    """
 
     name: str
     environment: str
     labels: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, Wanted] = field(default_factory=dict)
     hold: Hold | None = None
+    address: str = ""
+    winrm: WinRMAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)

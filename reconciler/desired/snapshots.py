@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from reconciler.desired.access import Transport, WinRMAccess
 from reconciler.desired.assembly import assemble
 from reconciler.desired.collection import ManifestFile, Manifests
 from reconciler.desired.findings import Finding, Problem, Rule
@@ -82,7 +83,7 @@ def from_json(text: bytes, root: str, revision: str) -> Snapshot | None:
     for name, content in document["tenants"].items():
         manifests.keep(_file(f"{root}{name}/{TENANT_FILE}", Place(FileKind.TENANT, name), content))
     for environment, columns in document["hosts"].items():
-        manifests.hosts[environment] = _hosts(environment, **columns)
+        manifests.hosts[environment] = _hosts(environment, columns)
     warnings = tuple(Finding(**{**finding, "rule": Rule(finding["rule"])}) for finding in document["warnings"])
     of_catalog = tuple(
         Problem(path, Rule(rule), message, hint, tuple(location), on_key)
@@ -105,7 +106,7 @@ def _file(path: str, place: Place, content: dict[str, Any]) -> ManifestFile[Any]
 
 
 def _columns(hosts: dict[str, Host]) -> dict[str, Any]:
-    """Return hosts as columns: names, labels, versions. What few have stands apart: absent packages, and holds."""
+    """Return hosts as columns: names, labels, versions. What few have stands apart."""
     return {
         "names": list(hosts),
         "labels": [host.labels for host in hosts.values()],
@@ -115,22 +116,20 @@ def _columns(hosts: dict[str, Host]) -> dict[str, Any]:
         ],
         "absent": {name: list(host.packages) for name, host in hosts.items() if ABSENT in host.packages.values()},
         "holds": {name: (host.hold.reason, host.hold.until) for name, host in hosts.items() if host.hold},
+        "pushed": {name: (host.address, asdict(host.winrm)) for name, host in hosts.items() if host.winrm},
     }
 
 
-def _hosts(
-    environment: str,
-    names: list[str],
-    labels: list[dict[str, str]],
-    packages: list[dict[str, str]],
-    absent: dict[str, list[str]],
-    holds: dict[str, tuple[str, float | None]],
-) -> dict[str, Host]:
+def _hosts(environment: str, columns: dict[str, Any]) -> dict[str, Host]:
+    names, labels, packages = columns["names"], columns["labels"], columns["packages"]
     # Nearly all hosts are done with here, at the speed of the interpreter's own loops.
     hosts = dict(zip(names, map(Host, names, repeat(environment), labels, packages), strict=True))
-    for name, order in absent.items():
+    for name, order in columns["absent"].items():
         host = hosts[name]
         hosts[name] = replace(host, packages={package: host.packages.get(package, ABSENT) for package in order})
-    for name, (reason, until) in holds.items():
+    for name, (reason, until) in columns["holds"].items():
         hosts[name] = replace(hosts[name], hold=Hold(reason, until))
+    for name, (address, access) in columns["pushed"].items():
+        winrm = WinRMAccess(**{**access, "transport": Transport(access["transport"])})
+        hosts[name] = replace(hosts[name], address=address, winrm=winrm)
     return hosts

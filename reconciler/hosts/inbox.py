@@ -22,8 +22,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from reconciler.artifacts.store import ArtifactStore
 from reconciler.hosts.enrolment import EnrolmentRefused, enrol
 from reconciler.hosts.logs import AttemptLogs
+from reconciler.hosts.reports import Reports
 from reconciler.hosts.roster import Member, Roster
 from reconciler.kernel import protocol
+from reconciler.kernel.assignment import Assignment
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.wire import WireError, decode, encode
 from reconciler.store.attempts import AttemptStore
@@ -32,6 +34,9 @@ from reconciler.store.hosts import HostStore
 _LONGEST_CHECK_IN = 8 * 1024
 _LONGEST_REPORT = 16 * 1024 * 1024
 _LONGEST_DIGEST = 64
+_NOTHING_ASKED = "pushed"
+"""The digest of the assignment that an agent gets whose host is kept by WinRM."""
+
 _ATTEMPT_ID = re.compile(r"[0-9a-f-]{8,64}")
 _log = structlog.get_logger("reconciler.inbox")
 
@@ -73,6 +78,7 @@ class Inbox:
         self._roster = roster
         self._hosts = hosts
         self._attempts = attempts
+        self._reports = Reports(hosts, attempts)
         self._artifacts = artifacts
         self._logs = logs
         self._keeper = keeper
@@ -103,6 +109,9 @@ class Inbox:
         except (ValueError, KeyError, TypeError, AttributeError, TooLarge):
             await _answer(send, 400, b'{"error":"malformed check-in"}')
             return
+        if member.pushed:
+            await self._stand_down(member, assignment, send)
+            return
         self._roster.saw(member, busy if isinstance(busy, str) else None, time.time())
         if member.silent:
             member.silent = False
@@ -120,6 +129,15 @@ class Inbox:
         )
         body = orjson.dumps(encode(answer))
         await _answer(send, 200, body)
+
+    async def _stand_down(self, member: Member, assignment: object, send: Send) -> None:
+        """Ask nothing of an agent whose host the server keeps itself: two must not work on one machine."""
+        if assignment == _NOTHING_ASKED:
+            await _answer(send, 204, b"")
+            return
+        nothing = Assignment(member.name, member.environment, member.revision)
+        answer = protocol.CheckInAnswer(assignment=nothing, assignment_digest=_NOTHING_ASKED)
+        await _answer(send, 200, orjson.dumps(encode(answer)))
 
     def _authenticate(self, scope: Scope) -> Member | None:
         for name, value in scope["headers"]:
@@ -148,16 +166,11 @@ class Inbox:
             raise WireError("an attempt's id is malformed", where=member.name)
         if len(report.digest) > _LONGEST_DIGEST or len(report.assignment) > _LONGEST_DIGEST:
             raise WireError("a digest is too long", where=member.name)
-        await asyncio.to_thread(self._keep_report, member, report)
+        if member.pushed:
+            return Response(status_code=204)  # the server sees for itself what such a host has
+        await asyncio.to_thread(self._reports.keep, member, report, time.time())
         self._keeper.reported(member.name)
         return Response(status_code=204)
-
-    def _keep_report(self, member: Member, report: protocol.Report) -> None:
-        now = time.time()
-        self._attempts.record(member.name, report.attempts, now)
-        self._hosts.record_report(member.name, report.observation, report.digest, report.assignment, now)
-        member.report = report.digest
-        member.last_seen = now
 
     async def _artifact(self, request: Request) -> Response:
         member = self._authenticate(request.scope)

@@ -31,6 +31,8 @@ class Member:
     """What is wanted; ``None`` until it was worked out since the start of the daemon."""
     hold: Hold | None = None
     silent: bool = False
+    pushed: bool = False
+    """Whether the server reaches the host itself, by WinRM."""
     failing: bool = False
     """Whether what it last said bore on what other hosts may begin: it told of a failed attempt."""
 
@@ -74,6 +76,11 @@ class Roster:
         with self._lock:
             self._members[record.name] = member
         return member
+
+    def leave(self, name: str) -> None:
+        """Forget a host."""
+        with self._lock:
+            self._members.pop(name, None)
 
     def saw(self, member: Member, busy: str | None, now: float) -> None:
         """Note that a host spoke at ``now``, seconds since the epoch."""

@@ -81,6 +81,7 @@ def known_host(member: Member, record: HostRecord) -> KnownHost:
         record.observation,
         member.last_seen,
         member.busy,
+        record.trouble,
     )
 
 
@@ -162,4 +163,5 @@ def _known(assigned: Assigned, record: HostRecord | None) -> KnownHost:
         record.observation,
         record.last_seen,
         record.busy,
+        record.trouble,
     )

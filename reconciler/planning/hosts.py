@@ -14,7 +14,8 @@ class KnownHost:
 
     ``assignment`` is what it should have, ``assigned`` the digest of that, ``acknowledged`` the digest of what
     it last said that it works from. ``observation`` is ``None`` before its first report and ``last_seen``
-    ``None`` before it enrolled; times are in seconds since the epoch.
+    ``None`` before it enrolled; times are in seconds since the epoch. ``trouble`` says why the server could not
+    reach it, last time it tried; it is empty where it could, and for a host with an agent.
     """
 
     name: str
@@ -25,6 +26,7 @@ class KnownHost:
     observation: Observation | None = None
     last_seen: float | None = None
     busy: str | None = None
+    trouble: str = ""
 
 
 def is_silent(host: KnownHost, now: float, silent_after: float) -> bool:

@@ -42,6 +42,7 @@ def host_status(host: KnownHost, now: float, silent_after: float) -> HostStatus:
     """
     if host.observation is None:
         said = "it has not enrolled" if host.last_seen is None else "it has enrolled but not reported yet"
+        said = host.trouble or said
         packages = tuple(
             Standing(
                 goal.package,
@@ -59,6 +60,7 @@ def host_status(host: KnownHost, now: float, silent_after: float) -> HostStatus:
     packages = tuple(_as_seen_from_here(standing, host) for standing in standings)
     if is_silent(host, now, silent_after):
         quiet = f"nothing was heard of it for {int(now - (host.last_seen or 0))} s; this is what it last said"
+        quiet = f"{host.trouble}; {quiet}" if host.trouble else quiet
         return _status(host, Sync.UNKNOWN, Health.UNKNOWN, Reason.HOST_SILENT, quiet, packages)
     return _summed_up(host, packages)
 

@@ -23,7 +23,8 @@ class HostRecord:
 
     ``report_digest`` and ``acknowledged`` are the digests of its last report and of the assignment it then
     worked from; ``assigned`` is the digest of the one it should work from. ``failing`` says that it told of a
-    failed attempt at a goal that it is still held to.
+    failed attempt at a goal that it is still held to. ``key_sha256`` is empty for a host that the server reaches
+    itself, and ``trouble`` then says why it could not, last time; empty where it could.
     """
 
     name: str
@@ -40,6 +41,7 @@ class HostRecord:
     assigned_at: float | None
     failing: bool
     observation: Observation | None
+    trouble: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,24 @@ class HostStore:
             }
             append(connection, now, Happened.HOST_ENROLLED, [told])
         return True
+
+    def admit(self, name: str, environment: str, now: float) -> None:
+        """Take in a host that the server reaches itself. It has no key, so nobody can speak for it."""
+        row = insert(hosts).values(
+            name=name, environment=environment, key_sha256="", enrolled_at=now, last_seen=now
+        )
+        with self._database.write() as connection:
+            connection.execute(row.on_conflict_do_nothing(index_elements=[hosts.c.name]))
+
+    def dismiss(self, name: str) -> None:
+        """Forget a host that was admitted; one that has enrolled stays. Its attempts stay on record."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(hosts).where(hosts.c.name == name, hosts.c.key_sha256 == ""))
+
+    def record_trouble(self, name: str, trouble: str) -> None:
+        """Keep why a host could not be reached; empty text where it could."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(hosts).where(hosts.c.name == name).values(trouble=trouble))
 
     def record_report(
         self, name: str, observation: Observation, digest: str, acknowledged: str, now: float

@@ -63,6 +63,7 @@ hosts = sa.Table(
     sa.Column("assigned", sa.Text, nullable=False, server_default=""),
     sa.Column("assigned_revision", sa.Text, nullable=False, server_default=""),
     sa.Column("assigned_at", sa.Float),
+    sa.Column("trouble", sa.Text, nullable=False, server_default=""),
     sa.Column("failing", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_hosts_failing", "failing"),
     comment="Each enrolled host: how it proves itself, what it last said, and what it should have.",

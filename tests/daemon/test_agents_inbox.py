@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from reconciler.hosts.tickets import DOWNLOADS
 from reconciler.kernel import protocol
 from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.observation import Observation
 from reconciler.kernel.protocol import assignment_digest
 from reconciler.kernel.steps import StepKind
 from reconciler.operations.token import make_token
+from reconciler.testing.waiting import eventually
 from tests.daemon.conftest import ScriptedHost, Server
 
 
@@ -36,6 +38,37 @@ def test_a_host_named_for_prod_does_not_get_in_with_a_token_for_dev(server: Serv
     answer = ScriptedHost(server, "prod-01").enrol(make_token(server.site, "dev"))
     assert answer.status == 403
     assert "puts this host into prod" in answer.json["error"]
+
+
+def test_an_agent_whose_host_is_kept_by_winrm_is_asked_for_nothing(server: Server) -> None:
+    host = server.enrolled("DEV-07")
+    assert host.assigned().goals
+    pushed = "driver: winrm\naddress: http://127.0.0.1:9\nwinrm: {user: admin, password: env:NOT_SET}\n"
+    server.publish({"environments/dev/hosts/DEV-07.yaml": pushed})
+    nothing = eventually(lambda: (found := host.assigned()) and not found.goals and found)
+    assert nothing.host == "DEV-07"
+    assert host.check_in("pushed").status == 204
+    said = protocol.Report(Observation(system="what the agent says"), "pushed")
+    assert host.send(said).status == 204
+    kept = server.site.hosts.find("DEV-07")
+    assert kept is not None
+    assert kept.observation is None, "the server sees for itself"
+    trouble = eventually(lambda: (found := server.site.hosts.find("DEV-07")) and found.trouble)
+    assert "NOT_SET" in trouble
+
+
+def test_a_file_alone_lets_a_pushed_host_in_and_out_again(server: Server) -> None:
+    pushed = "driver: winrm\naddress: http://127.0.0.1:9\nwinrm: {user: admin, password: env:NOT_SET}\n"
+    server.publish({"environments/dev/hosts/DEV-08.yaml": pushed})
+    assert eventually(lambda: server.site.hosts.find("DEV-08"))
+    assert ScriptedHost(server, "DEV-08", key="").check_in().status == 401, "nobody can speak for it"
+    server.publish({"environments/dev/hosts/DEV-08.yaml": "labels: {}\n"})
+    eventually(lambda: server.site.hosts.find("DEV-08") is None)
+
+
+def test_a_download_wants_a_ticket(server: Server) -> None:
+    stranger = ScriptedHost(server, "DEV-07")
+    assert stranger.ask("GET", f"{DOWNLOADS}made-up/app.msi").status == 403
 
 
 def test_without_its_key_a_host_is_nobody(server: Server) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm.libraries import launcher
 
-NAMES = ("certutil", "curl", "schtasks", "taskkill")
+NAMES = ("certutil", "curl", "schtasks", "taskkill", "wevtutil")
 
 _STAND_INS = Path(__file__).with_name("stand_ins")
 _PACKAGE = ("reconciler", "lab", "winrm", "stand_ins")

@@ -59,11 +59,15 @@ class Fleet:
             content = set_version(content, package.replace("_", "-"), wanted)
         files = {
             "environments/reconciler.yaml": "version: 1\n",
-            f"environments/dev/hosts/{HOST}.yaml": "labels: {}\n",
+            f"environments/dev/hosts/{HOST}.yaml": self.host_file(),
             ENVIRONMENT: content,
             **{f"environments/catalog/{name}.yaml": text for name, text in self._catalog.items()},
         }
         return self.workspace.publish(files, message, to)
+
+    def host_file(self) -> str:
+        """Return what the host's file says."""
+        return "labels: {}\n"
 
     def start(self) -> LabHost:
         """Start the daemon and the host, and return the host, booted, its agent enrolled."""

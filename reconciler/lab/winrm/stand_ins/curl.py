@@ -34,12 +34,15 @@ class _Parser(argparse.ArgumentParser):
 def main(words: list[str]) -> int:
     """Do as curl does and return its exit code."""
     options = _options(words)
+    options.status = 0
     try:
         _get(options)
     except _Failed as failed:
         if options.show_error or not options.silent:
             print(f"curl: ({failed.code}) {failed}", file=sys.stderr)
         return failed.code
+    finally:
+        sys.stdout.write(options.write_out.replace("%{http_code}", f"{options.status:03}"))
     return OK
 
 
@@ -61,6 +64,7 @@ def _options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--cacert")
     parser.add_argument("-m", "--max-time", type=float)
     parser.add_argument("--connect-timeout", type=float)
+    parser.add_argument("-w", "--write-out", default="")
     parser.add_argument("url")
     return parser.parse_args(words)
 
@@ -78,7 +82,9 @@ def _get(options: argparse.Namespace) -> None:
     try:
         with _opener(options).open(request, timeout=options.connect_timeout or options.max_time) as response:
             _save(response, options, start)
+            options.status = response.status
     except urllib.error.HTTPError as error:
+        options.status = error.code
         _refused(error, options, start)
     except (OSError, HTTPException) as error:
         raise _connection_failed(error, options) from error

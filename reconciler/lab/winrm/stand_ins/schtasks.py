@@ -1,7 +1,8 @@
 """A stand-in for schtasks.exe on lab hosts, whose Wine has an empty one: tasks that SYSTEM runs when told to.
 
-It knows /create (/tn /tr /sc ONCE /st /ru SYSTEM /rl /f), /run, /query (/v /fo LIST), /end and /delete. No task
-starts by the clock. A task runs outside the job of whoever started it, as the Task Scheduler's do.
+It knows /create (/tn /tr /sc ONCE /st /ru SYSTEM /rl /f; or /tn /xml /ru SYSTEM /f), /run, /query (/v /fo LIST),
+/end and /delete. No task starts by the clock. A task runs outside the job of whoever started it, as the Task
+Scheduler's do.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from reconciler.lab.winrm.stand_ins.windows_processes import (
     is_alive,
@@ -70,7 +72,9 @@ def _options(words: list[str]) -> dict[str, str]:
 
 def _create(options: dict[str, str]) -> None:
     name, command = _name(options), options.get("tr", "")
-    if not command or options.get("sc", "").upper() != "ONCE":
+    if "xml" in options:
+        command = _command_in(Path(options["xml"]))
+    elif not command or options.get("sc", "").upper() != "ONCE":
         raise _Refused("this stand-in of the lab makes tasks with /tr and /sc ONCE only.")
     if options.get("ru", "").upper() not in ("SYSTEM", r"NT AUTHORITY\SYSTEM"):
         raise _Refused("this stand-in of the lab makes tasks of SYSTEM only.")
@@ -79,6 +83,25 @@ def _create(options: dict[str, str]) -> None:
     _TASKS.mkdir(parents=True, exist_ok=True)
     _write(name, {"command": command, "result": _NEVER_RUN, "runner": 0})
     print(f'SUCCESS: The scheduled task "{name}" has successfully been created.')
+
+
+def _command_in(definition: Path) -> str:
+    """Return the command line of a task's definition.
+
+    Source: learn.microsoft.com/windows/win32/taskschd/task-scheduler-schema
+    """
+    namespace = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+    try:
+        task = ElementTree.fromstring(definition.read_bytes())  # noqa: S314 - of our own making
+    except OSError as error:
+        raise _Refused("The system cannot find the file specified.") from error
+    except ElementTree.ParseError as error:
+        raise _Refused(f"The task XML is malformed. {error}") from error
+    execution = task.find(f"{namespace}Actions/{namespace}Exec")
+    if task.tag != f"{namespace}Task" or execution is None:
+        raise _Refused("The task XML is missing a required element or attribute.")
+    command = execution.findtext(f"{namespace}Command", "")
+    return f'"{os.path.expandvars(command)}" {execution.findtext(f"{namespace}Arguments", "")}'
 
 
 def _run(options: dict[str, str]) -> None:

@@ -1,0 +1,76 @@
+"""Puts what a WinRM service refuses into words, and says what to do about it. Speaks with no host.
+
+Source: learn.microsoft.com/windows/win32/winrm/quotas and the codes in wsmerror.h of the Windows SDK
+"""
+
+from __future__ import annotations
+
+from winrm.exceptions import WSManFaultError
+
+from reconciler.kernel.errors import ReconcilerError
+
+_SHELLS = (
+    "this account has as many shells open there as it may",
+    "end leftover ones (winrm enumerate shell), or raise it there: winrm set winrm/config/winrs "
+    '@{MaxShellsPerUser="50"}',
+)
+_COMMANDS = (
+    "its shell runs as many processes as it may",
+    'raise it there: winrm set winrm/config/winrs @{MaxProcessesPerShell="50"}',
+)
+_OPERATIONS = (
+    "this account asks more of it at once than it may",
+    'wait, or raise it there: winrm set winrm/config/service @{MaxConcurrentOperationsPerUser="1500"}',
+)
+_USERS = (
+    "as many accounts have shells open there as may",
+    'raise it there: winrm set winrm/config/winrs @{MaxConcurrentUsers="20"}',
+)
+_SYSTEM = ("its WinRM service is at its limits", "wait; if it stays so, restart the service WinRM there")
+_NOT_ALLOWED = (
+    "it lets nobody have a shell",
+    'allow it there: winrm set winrm/config/winrs @{AllowRemoteShellAccess="true"} (group policy may forbid it)',
+)
+_DENIED = (
+    "this account may not use its WinRM service",
+    "make it a member of Administrators there; a local account other than Administrator also needs "
+    "LocalAccountTokenFilterPolicy=1",
+)
+
+_WORDS = {
+    5: _DENIED,
+    0x803381A5: _SHELLS,
+    0x803381E4: _SHELLS,
+    0x803381E6: _SHELLS,
+    0x803381A6: _OPERATIONS,
+    0x803381A7: _OPERATIONS,
+    0x803381E7: _OPERATIONS,
+    0x803381E8: _OPERATIONS,
+    0x803381E9: _COMMANDS,
+    0x803381A8: _SYSTEM,
+    0x803381EA: _SYSTEM,
+    0x803381AB: _USERS,
+    0x803381E5: _USERS,
+    0x803381AC: _NOT_ALLOWED,
+}
+
+
+class HostRefused(ReconcilerError):
+    """The host's WinRM service answered, and said no."""
+
+    reference = "host-refused"
+
+
+def refusal(error: WSManFaultError, host: str) -> HostRefused:
+    """Return what a fault means, in words for an operator.
+
+    Args:
+        error: the fault.
+        host: the host's name.
+    """
+    code = (error.wsman_fault_code or error.wmierror_code or 0) & 0xFFFFFFFF
+    if code in _WORDS:
+        what, hint = _WORDS[code]
+        return HostRefused(f"{what} (WinRM fault 0x{code:08X})", where=host, hint=hint)
+    said = " ".join(str(error.reason).split())[:300]
+    return HostRefused(f"its WinRM service refused: {said} (fault 0x{code:08X})", where=host)

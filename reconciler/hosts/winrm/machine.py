@@ -1,0 +1,154 @@
+"""The machine port by commands over WinRM: one to look, and a scheduled task for each run.
+
+Decides nothing about packages. That a host cannot be reached is told by `HostAway`, which leaves an attempt open
+in the journal: what became of it is found out once the host is there again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reconciler.agent.machine import Look, MachineError, Run, Running
+from reconciler.hosts.winrm.commands import Commands, HostAway
+from reconciler.hosts.winrm.connection import LONGEST_COMMAND
+from reconciler.hosts.winrm.inventory import MACHINE, InventoryIncomplete, Scope, inventory_command, read_inventory
+from reconciler.hosts.winrm.questions import Questions
+from reconciler.hosts.winrm.remote_run import STOPPED, RemoteRun
+from reconciler.hosts.winrm.scripts import CLAIM, LOG, SCRIPT, script_of
+from reconciler.hosts.winrm.tasks import TASK_FOLDER, task_definition, task_name
+from reconciler.hosts.winrm.uploads import packed, upload_commands
+from reconciler.kernel.probes import LONGEST_PROBE, Answer, Probe, ProbeKind
+
+_TASK = "task.xml"
+_CLAIMED = "===claimed"
+_LOOKS = 3
+_ROOM = 1500
+"""Characters kept free for accounts that are asked for later."""
+
+_MOST_ACCOUNTS = 5
+"""Accounts with products of their own that are asked for: each takes its room in the command line."""
+
+_TIMEOUT = "timeout"
+
+
+class WinRMMachine:
+    """One host. Implements `reconciler.agent.machine.Machine`; for one thread at a time.
+
+    Args:
+        commands: the host's commands.
+    """
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self._scope = Scope(patches=False)
+        self._booted_at = self._booted_in = 0
+
+    def look(self, probes: Sequence[Probe] = ()) -> Look:
+        """Look at the host: by one command, and one more for each probe that is a command itself.
+
+        Raises:
+            HostAway: it cannot be reached.
+            MachineError: it did not give a whole answer.
+        """
+        questions = Questions(probes)
+        asked = questions.commands()
+        together = len(inventory_command(self._scope)) + len(" & ".join(asked)) < LONGEST_COMMAND - _ROOM
+        look, text = self._inventory(asked if together else ())
+        answers = questions.answers(text if together else self._ask_apart(asked))
+        found = {answer.probe: answer for answer in answers}
+        for probe in probes:
+            if probe.kind is ProbeKind.COMMAND:
+                found[probe.key] = Answer(probe.key, self._exit_code(probe))
+        return replace(look, answers=tuple(found[probe.key] for probe in probes if probe.key in found))
+
+    def start(self, run: Run) -> Running:
+        """Start a run: put its batch file there, and have the task scheduler run it as SYSTEM.
+
+        Raises:
+            HostAway: the host cannot be reached; whether the run has begun is found out by `find`.
+            MachineError: the host does not take the task.
+        """
+        folder = self._folder(run.name)
+        name, script, definition = task_name(run.name), rf"{folder}\{SCRIPT}", rf"{folder}\{_TASK}"
+        # Twice does no harm: the batch file claims the run, and does nothing where it has been claimed.
+        started = self._commands.run_all(
+            (
+                *upload_commands(script, script_of(run.call, rf"{folder}\{LOG}").encode()),
+                *upload_commands(definition, task_definition(script, run.call.seconds)),
+                f'schtasks /create /tn "{name}" /xml "{definition}" /ru SYSTEM /f',
+                f'schtasks /run /tn "{name}"',
+            )
+        )
+        if started.exit_code != 0:
+            told = " ".join((started.errors or started.output).split())[:300]
+            raise MachineError(
+                f"its task scheduler does not take the run: {told}",
+                where=self._commands.host,
+                hint="is the service Schedule running there, and may this account make tasks?",
+            )
+        return RemoteRun(self._commands, run.name, folder)
+
+    def find(self, name: str) -> Running | None:
+        """Return a run that was begun; ``None`` where it never began, and then it never will.
+
+        Raises:
+            HostAway: the host cannot be reached.
+        """
+        folder = self._folder(name)
+        claim = rf"{folder}\{CLAIM}"
+        self._commands.run(f'if not exist "{folder}" mkdir "{folder}"', repeatable=True)
+        told = self._commands.run(f'mkdir "{claim}" 2>nul & if errorlevel 1 echo {_CLAIMED}')
+        if _CLAIMED not in told.output:
+            self._commands.run(f'mkdir "{claim}\\{STOPPED}"', repeatable=True)
+            return None
+        if self._commands.run(f'if exist "{claim}\\{STOPPED}" echo {STOPPED}', repeatable=True).output.strip():
+            return None
+        return RemoteRun(self._commands, name, folder)
+
+    def forget(self, attempt: str) -> None:
+        """Delete the folders and tasks of an attempt's runs, or of all where ``attempt`` is empty.
+
+        A host that cannot be reached keeps them until it is asked again.
+        """
+        pattern = f"{attempt}-*" if attempt else "*"
+        try:
+            runs = rf"{self._commands.root()}\runs"
+            each = f'for /f "delims=" %D in (\'dir /b /ad "{runs}\\{pattern}"\') do @'
+            task = rf'schtasks /delete /tn "{TASK_FOLDER}\%D" /f >nul 2>nul'
+            self._commands.run(f'({each}{task}) & ({each}rmdir /s /q "{runs}\\%D")', repeatable=True)
+        except HostAway:
+            return
+
+    def _inventory(self, asked: Sequence[str]) -> tuple[Look, str]:
+        """Look; again where the answer is not whole, or tells of what was not asked for.
+
+        A reboot ends every shell, so the time of the last one is asked for once in each.
+        """
+        problem = MachineError("it could not be looked at", where=self._commands.host)
+        for _ in range(_LOOKS):
+            scope = replace(self._scope, boot=self._booted_in != self._commands.shells)
+            text = self._commands.run(" & ".join([inventory_command(scope), *asked]), repeatable=True).output
+            try:
+                found = read_inventory(text, self._commands.host)
+            except InventoryIncomplete as error:
+                problem = MachineError(error.what, where=error.where, hint=error.hint)
+                continue
+            if scope.boot:
+                self._booted_at, self._booted_in = found.look.booted_at, self._commands.shells
+            accounts = frozenset({MACHINE, *sorted(found.accounts)[:_MOST_ACCOUNTS]})
+            self._scope = Scope(accounts, patches=bool(found.look.patches))
+            if self._scope == replace(scope, boot=True) and self._booted_in == self._commands.shells:
+                return replace(found.look, booted_at=self._booted_at), text
+        raise problem
+
+    def _ask_apart(self, asked: Sequence[str]) -> str:
+        """Ask in as few commands as the questions fit into."""
+        return "\n".join(self._commands.run(command, repeatable=True).output for command in packed(asked))
+
+    def _exit_code(self, probe: Probe) -> str:
+        code = self._commands.exit_code(probe.subject, min(probe.seconds, LONGEST_PROBE))
+        return str(code) if code is not None else _TIMEOUT
+
+    def _folder(self, run: str) -> str:
+        return rf"{self._commands.root()}\runs\{run}"

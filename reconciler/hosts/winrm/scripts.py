@@ -1,0 +1,220 @@
+"""Spells out a call as a batch file that a host runs by itself: claim, do, keep the result. Pure: runs nothing.
+
+``claim``: the folder that whoever makes it first decides by whether the run happens. ``alive``: a file that is
+held open while the run lasts. ``result``: the exit code on the first line and words after it, there from one
+moment to the next. ``install.log``: the log.
+
+Source: learn.microsoft.com/windows-server/administration/windows-commands/ (cmd, reg add, sc config, taskkill)
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+
+from reconciler.agent.machine import MachineError
+from reconciler.kernel.calls import STOPPED, Call, CallKind
+from reconciler.kernel.configuration import (
+    PlacedFile,
+    RegistryType,
+    RegistryValue,
+    ServiceSetup,
+    ServiceState,
+    Setting,
+    StartMode,
+)
+
+SCRIPT, CLAIM, ALIVE, RESULT, LOG = "run.cmd", "claim", "alive", "result", "install.log"
+
+_MSIEXEC = r'"%SystemRoot%\System32\msiexec.exe"'
+_HEAD = f"""@echo off
+cd /d "%~dp0"
+mkdir {CLAIM} 2>nul
+if errorlevel 1 exit /b
+chcp 65001 >nul
+set CODE=0
+set WORDS=
+call :work >{ALIVE} 2>&1
+exit /b
+
+:work
+"""
+# The code stands away from the redirection: "echo 1>file" would be a redirection of the error output.
+_TAIL = f"""
+>{RESULT}.new echo %CODE%
+if defined WORDS >>{RESULT}.new echo %WORDS%
+move /y {RESULT}.new {RESULT} >nul
+exit /b
+"""
+_START_MODES = {StartMode.AUTOMATIC: "auto", StartMode.MANUAL: "demand", StartMode.DISABLED: "disabled"}
+_LINE = 1000
+
+
+def script_of(call: Call, log: str) -> str:
+    """Return the batch file that carries ``call`` out.
+
+    Args:
+        call: what to run.
+        log: the full path of the log on the host.
+    """
+    return (_HEAD + "\n".join(_work(call, log)) + _TAIL).replace("\n", "\r\n")
+
+
+def _work(call: Call, log: str) -> Iterable[str]:
+    logged = f'/qn /norestart /L*V "{_plain(log)}"'
+    subject, properties = _plain(call.subject), _plain(call.properties)
+    match call.kind:
+        case CallKind.INSTALL:
+            return _counted(f'{_MSIEXEC} /i "{subject}" {logged} {properties}')
+        case CallKind.PATCH:
+            return _counted(f'{_MSIEXEC} /p "{subject}" {logged} {properties}')
+        case CallKind.REMOVE:
+            # /x removes all of it by itself, and takes REMOVE for a contradiction.
+            return _counted(f"{_MSIEXEC} /x {subject} {logged} REBOOT=ReallySuppress")
+        case CallKind.UNPATCH:
+            return _counted(f"{_MSIEXEC} /i {call.product_code} MSIPATCHREMOVE={subject} {logged} {properties}")
+        case CallKind.COMMAND:
+            return _command(subject, log)
+        case CallKind.CONFIGURE:
+            return _configure(call)
+        case CallKind.STOP:
+            return _stop(call.services, call.processes)
+        case CallKind.START:
+            return [line for name in call.services for line in _service_to(ServiceState.RUNNING, name)]
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` so that a batch file takes its percent signs for what they are."""
+    return text.replace("%", "%%")
+
+
+def _counted(command: str) -> list[str]:
+    return [command, "set CODE=%errorlevel%"]
+
+
+def _command(subject: str, log: str) -> list[str]:
+    """Run a command line in a batch file of its own: it may be one itself, or end the one it is in."""
+    name = "command.cmd"
+    encoded = f"@echo off\r\nchcp 65001 >nul\r\n{subject}\r\n".encode()
+    return [*_write(name, encoded), *_counted(f'cmd /d /c {name} >"{_plain(log)}" 2>&1')]
+
+
+def _configure(call: Call) -> list[str]:
+    paths = dict(call.files)
+    lines: list[str] = []
+    for setting in call.settings:
+        lines += _set(setting, paths)
+    for setting in call.leftovers:
+        lines += _delete(setting)
+    return lines
+
+
+def _set(setting: Setting, paths: dict[str, str]) -> list[str]:
+    match setting:
+        case RegistryValue():
+            data = setting.data.replace("\n", r"\0") if setting.type is RegistryType.MULTI_SZ else setting.data
+            value = f"{_name(setting)} /t {setting.type} /d {_argument(data)}"
+            return _checked(f"reg add {_argument(setting.key)} {value} /f /reg:64", setting)
+        case PlacedFile():
+            folder = _plain(setting.path.rpartition("\\")[0])
+            made = [f'if not exist "{folder}" mkdir "{folder}"']
+            target = _plain(setting.path)
+            if setting.artifact is not None:
+                source = _plain(paths[setting.artifact.sha256])
+                return [*made, *_checked(f'copy /y /b "{source}" "{target}"', setting)]
+            content = (setting.text or "").encode()
+            if not content:
+                return [*made, *_checked(f'copy /y nul "{target}"', setting)]
+            return [*made, *_write("placed", content), *_checked(f'copy /y /b placed "{target}"', setting)]
+        case ServiceSetup():
+            lines = []
+            if setting.start is not None:
+                mode = _START_MODES[setting.start]
+                lines += _checked(f"sc config {_argument(setting.name)} start= {mode}", setting)
+            return lines + (_service_to(setting.state, setting.name) if setting.state is not None else [])
+
+
+def _delete(setting: Setting) -> list[str]:
+    match setting:
+        case RegistryValue():
+            return _checked(f"reg delete {_argument(setting.key)} {_name(setting)} /f /reg:64", setting)
+        case PlacedFile():
+            target = _plain(setting.path)
+            words = f'if exist "{target}" set "WORDS={_safe(setting)} could not be deleted"'
+            return [f'if exist "{target}" del /f /q "{target}"', f'if exist "{target}" set CODE=1', words]
+        case ServiceSetup():
+            return []
+
+
+def _name(value: RegistryValue) -> str:
+    return f"/v {_argument(value.name)}" if value.name else "/ve"
+
+
+def _stop(services: tuple[str, ...], processes: tuple[str, ...]) -> list[str]:
+    """Stop services and tell which of them ran, then end processes; one that is not there is no fault."""
+    lines = [f'set "WORDS={STOPPED}"', "set SEPARATOR="]
+    for service in services:
+        name = _plain(service)
+        runs = f'sc query "{name}" | find "RUNNING" >nul'
+        lines += [
+            "set RAN=",
+            *(runs, "if not errorlevel 1 set RAN=1"),
+            f'if defined RAN net stop "{name}" /y',
+            f'if defined RAN set "WORDS=%WORDS%%SEPARATOR%{name}"',
+            'if defined RAN set "SEPARATOR=; "',
+            *(runs, "if not errorlevel 1 set CODE=1"),
+        ]
+    return lines + [f'taskkill /F /T /IM "{_plain(image)}"' for image in processes]
+
+
+def _service_to(state: ServiceState, service: str) -> list[str]:
+    """Start or stop a service. What it then is counts, not what `net` says, which fails where it was so before."""
+    name = _plain(service)
+    runs = f'sc query "{name}" | find "RUNNING" >nul'
+    if state is ServiceState.RUNNING:
+        missing, verb = "if errorlevel 1", f'net start "{name}"'
+    else:
+        missing, verb = "if not errorlevel 1", f'net stop "{name}" /y'
+    return [verb, runs, f'{missing} set "WORDS=the service {name} is not {state}"', runs, f"{missing} set CODE=1"]
+
+
+def _checked(command: str, what: Setting) -> list[str]:
+    return [command, "if errorlevel 1 set CODE=1", f'if errorlevel 1 set "WORDS={_safe(what)} could not be set"']
+
+
+def _argument(text: str) -> str:
+    r"""Quote ``text`` as programs of Windows take their arguments apart, and so that cmd hands it on unchanged.
+
+    Raises:
+        MachineError: it holds a control character, for which a command line has no place.
+
+    Source: learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments
+    """
+    if any(ord(character) < 32 for character in text):
+        raise MachineError(
+            f"{text[:60]!r} cannot be set by a command: it holds a control character",
+            hint="write it on one line, or keep this host by an agent",
+        )
+    quoted = re.sub(r'(\\*)"', r'\1\1\\"', text)
+    quoted = '"' + re.sub(r"(\\+)$", r"\1\1", quoted) + '"'
+    out, inside = [], False
+    for character in _plain(quoted):
+        inside ^= character == '"'
+        out.append(f"^{character}" if not inside and character in "&|<>()^" else character)
+    return "".join(out)
+
+
+def _safe(what: object) -> str:
+    """Return what a setting is called without the characters that mean something to cmd."""
+    return re.sub(r"[^\w \\:.,/-]", "?", str(what))
+
+
+def _write(name: str, content: bytes) -> list[str]:
+    encoded = base64.b64encode(content).decode("ascii")
+    lines = [encoded[i : i + _LINE] for i in range(0, len(encoded), _LINE)]
+    return [
+        f"if exist {name}.b64 del /f /q {name}.b64",
+        *(f">>{name}.b64 echo {line}" for line in lines),
+        f"certutil -f -decode {name}.b64 {name} >nul",
+    ]

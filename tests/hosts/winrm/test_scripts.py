@@ -1,0 +1,133 @@
+"""Runs as batch files: what a host carries out by itself, spelt so that cmd changes nothing of it."""
+
+from __future__ import annotations
+
+import base64
+from xml.etree import ElementTree
+
+import pytest
+
+from reconciler.agent.machine import MachineError
+from reconciler.hosts.winrm.connection import LONGEST_COMMAND
+from reconciler.hosts.winrm.scripts import script_of
+from reconciler.hosts.winrm.tasks import task_definition
+from reconciler.hosts.winrm.uploads import packed, upload_commands
+from reconciler.kernel.calls import Call, CallKind
+from reconciler.kernel.configuration import PlacedFile, RegistryType, RegistryValue, ServiceSetup, StartMode
+
+LOG = r"C:\Program Files\Reconciler Push\runs\a-1\install.log"
+MSIEXEC = r'"%SystemRoot%\System32\msiexec.exe"'
+
+
+def lines_of(call: Call) -> list[str]:
+    return script_of(call, LOG).split("\r\n")
+
+
+def test_a_run_is_claimed_before_anything_else_happens() -> None:
+    lines = lines_of(Call(CallKind.REMOVE, "{11111111-1111-1111-1111-111111111111}"))
+    assert lines[:4] == ["@echo off", 'cd /d "%~dp0"', "mkdir claim 2>nul", "if errorlevel 1 exit /b"]
+
+
+def test_the_result_comes_to_be_whole_and_last() -> None:
+    lines = [line for line in lines_of(Call(CallKind.COMMAND, "x")) if line]
+    assert lines[-4:] == [
+        ">result.new echo %CODE%",
+        "if defined WORDS >>result.new echo %WORDS%",
+        "move /y result.new result >nul",
+        "exit /b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (
+            Call(CallKind.INSTALL, r"C:\a b\x.msi", 'ALLUSERS=1 NOTE="50% ""off"""'),
+            rf'{MSIEXEC} /i "C:\a b\x.msi" /qn /norestart /L*V "{LOG}" ALLUSERS=1 NOTE="50%% ""off"""',
+        ),
+        (
+            Call(CallKind.REMOVE, "{CODE}", "REMOVE=ALL REBOOT=ReallySuppress"),
+            rf'{MSIEXEC} /x {{CODE}} /qn /norestart /L*V "{LOG}" REBOOT=ReallySuppress',
+        ),
+        (
+            Call(CallKind.PATCH, r"C:\x.msp", "REINSTALL=ALL"),
+            rf'{MSIEXEC} /p "C:\x.msp" /qn /norestart /L*V "{LOG}" REINSTALL=ALL',
+        ),
+        (
+            Call(CallKind.UNPATCH, "{PATCH}", "REBOOT=ReallySuppress", "{CODE}"),
+            rf'{MSIEXEC} /i {{CODE}} MSIPATCHREMOVE={{PATCH}} /qn /norestart /L*V "{LOG}" REBOOT=ReallySuppress',
+        ),
+    ],
+)
+def test_the_installer_is_called_with_its_exit_code_kept(call: Call, line: str) -> None:
+    lines = lines_of(call)
+    assert lines[lines.index(line) + 1] == "set CODE=%errorlevel%"
+
+
+def test_a_command_runs_in_a_batch_file_of_its_own() -> None:
+    lines = lines_of(Call(CallKind.COMMAND, r'"C:\x y\setup.exe" /S & echo 100%'))
+    encoded = next(line for line in lines if line.startswith(">>command.cmd.b64 echo ")).split()[-1]
+    assert base64.b64decode(encoded).decode().splitlines()[-1] == r'"C:\x y\setup.exe" /S & echo 100%%'
+    assert f'cmd /d /c command.cmd >"{LOG}" 2>&1' in lines
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("plain", '"plain"'),
+        ("50%", '"50%%"'),
+        ('a "b" c', r'"a \"b\" c"'),
+        ('a "b & c" d', r'"a \"b ^& c\" d"'),
+        ("ends\\", '"ends\\\\"'),
+        (r"C:\x\y", r'"C:\x\y"'),
+    ],
+)
+def test_a_value_reaches_the_registry_as_it_is(text: str, written: str) -> None:
+    value = RegistryValue(r"HKLM\SOFTWARE\Contoso", "Name", RegistryType.SZ, text)
+    key = r'"HKLM\SOFTWARE\Contoso"'
+    line = f'reg add {key} /v "Name" /t REG_SZ /d {written} /f /reg:64'
+    assert line in lines_of(Call(CallKind.CONFIGURE, settings=(value,)))
+
+
+def test_a_value_that_no_command_line_can_hold_is_refused() -> None:
+    value = RegistryValue(r"HKLM\SOFTWARE\Contoso", "Name", RegistryType.SZ, "two\nlines")
+    with pytest.raises(MachineError, match="control character"):
+        script_of(Call(CallKind.CONFIGURE, settings=(value,)), LOG)
+
+
+def test_settings_are_set_and_leftovers_deleted() -> None:
+    many = RegistryValue(r"HKLM\S", "", RegistryType.MULTI_SZ, "one\ntwo")
+    service = ServiceSetup("Spooler", StartMode.DISABLED)
+    left = PlacedFile(r"C:\old.ini", "0" * 64, "old")
+    lines = lines_of(Call(CallKind.CONFIGURE, settings=(many, service), leftovers=(left,)))
+    assert r'reg add "HKLM\S" /ve /t REG_MULTI_SZ /d "one\0two" /f /reg:64' in lines
+    assert 'sc config "Spooler" start= disabled' in lines
+    assert r'if exist "C:\old.ini" del /f /q "C:\old.ini"' in lines
+
+
+def test_only_services_that_ran_are_told_as_stopped() -> None:
+    lines = lines_of(Call(CallKind.STOP, services=("Spooler",), processes=("tray.exe",)))
+    stop = lines.index('if defined RAN net stop "Spooler" /y')
+    assert lines[stop - 2 : stop] == ['sc query "Spooler" | find "RUNNING" >nul', "if not errorlevel 1 set RAN=1"]
+    assert 'set "WORDS=stopped: "' in lines
+    assert 'if defined RAN set "WORDS=%WORDS%%SEPARATOR%Spooler"' in lines
+    assert 'taskkill /F /T /IM "tray.exe"' in lines
+
+
+def test_a_task_runs_on_battery_too_and_is_ended_by_windows_in_the_end() -> None:
+    task = ElementTree.fromstring(task_definition(r"C:\Program Files\R & D\run.cmd", 3600))
+    told = {element.tag.rpartition("}")[2]: element.text for element in task.iter()}
+    assert told["DisallowStartIfOnBatteries"] == told["StopIfGoingOnBatteries"] == "false"
+    assert told["ExecutionTimeLimit"] == "PT4500S"
+    assert told["UserId"] == "S-1-5-18"
+    assert told["Arguments"] == r'/d /c ""C:\Program Files\R & D\run.cmd""'
+
+
+def test_a_file_of_any_size_goes_through_command_lines_that_windows_takes() -> None:
+    content = bytes(range(256)) * 200
+    commands = upload_commands(r"C:\Program Files\x\run.cmd", content)
+    joined = packed(commands)
+    assert len(joined) < len(commands)
+    assert all(len(command) <= LONGEST_COMMAND for command in joined)
+    pieces = [piece for command in joined for piece in command.split(" & ") if piece.startswith(">>")]
+    assert base64.b64decode("".join(piece.split()[-1] for piece in pieces)) == content

@@ -1,0 +1,91 @@
+"""A daemon that reaches lab hosts by WinRM, with nothing of ours on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.kernel.status import Reason
+from reconciler.lab import LabHost
+from reconciler.lab.winrm import WinrmSettings
+from reconciler.operations.status import site_status
+from reconciler.settings import Settings
+from reconciler.site import Site, open_site
+from reconciler.testing.daemon_process import DaemonProcess
+from reconciler.testing.waiting import eventually
+from tests.system.conftest import ExamplePackages, MisbehavingReleases
+from tests.system.main_job.conftest import HOST, Fleet
+
+PASSWORD = "LAB_WINRM_PASSWORD"  # the name of a variable
+HOST_FILE = f"environments/dev/hosts/{HOST}.yaml"
+PUSHED = """driver: winrm
+address: {url}
+winrm:
+  transport: {transport}
+  user: {user}
+  password: env:{password}
+"""
+
+
+class PushedFleet(Fleet):
+    """One environment, dev, with one lab host that is kept by WinRM."""
+
+    transport = "ntlm"
+
+    def prepare(self) -> LabHost:
+        """Boot the host with its WinRM service, and say in its file how it is reached; to be done first."""
+        (host,) = self.lab.up([HOST])
+        endpoint = host.start_winrm()
+        self.name(endpoint.url.removesuffix("/wsman"))
+        return host
+
+    def name(self, url: str) -> None:
+        """Write the host's file for the next `publish`."""
+        settings = WinrmSettings()
+        self.workspace.write(
+            {HOST_FILE: PUSHED.format(url=url, transport=self.transport, user=settings.user, password=PASSWORD)}
+        )
+
+    def host_file(self) -> str:
+        return self.workspace.path(HOST_FILE).read_text("utf-8")
+
+    def serve(self) -> None:
+        """Start the daemon."""
+        self.daemon.start()
+        eventually(self.site.revisions.in_force)
+
+    def await_synced_by_serving(self, commit: str) -> None:
+        """Start the daemon, and wait until the host matches ``commit``."""
+        self.serve()
+        self.await_synced(commit)
+
+    def silent_after(self, seconds: float) -> Site:
+        """Return the site as it looks to somebody who calls hosts silent after so long, once they all are."""
+        settings = self.site.settings.model_copy(update={"silent_seconds": seconds})
+        site = replace(self.site, settings=settings)
+        eventually(lambda: all(h.reason is Reason.HOST_SILENT for h in site_status(site).hosts))
+        return site
+
+
+@pytest.fixture
+def pushed(
+    tmp_path: Path, example_packages: ExamplePackages, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PushedFleet]:
+    """A fleet with two releases of contoso-agent in its catalog and none wanted yet."""
+    monkeypatch.setenv(PASSWORD, WinrmSettings().password)
+    settings = Settings(data=tmp_path / "data", repository=str(tmp_path / "fleet.git"), silent_seconds=300)
+    with open_site(settings) as site:
+        made = PushedFleet(tmp_path, site)
+        made.daemon = DaemonProcess(settings.data, made.workspace.bare, {"push_seconds": "1"})
+        made.add(example_packages.get("contoso-agent", "2.0.0"), example_packages.get("contoso-agent", "2.1.0"))
+        try:
+            yield made
+        finally:
+            made.daemon.kill()
+            made.lab.down()
+
+
+__all__ = ["ExamplePackages", "MisbehavingReleases", "PushedFleet", "eventually"]
