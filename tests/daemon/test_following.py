@@ -44,7 +44,7 @@ def test_a_commit_that_does_not_validate_leaves_the_last_good_one_in_force(serve
 
     fixed = server.publish({"environments/dev/environment.yaml": "packages:\n  app: 2.0.0\n"}, "mended")
     assert site_status(server.site).rejected is None
-    assert host.assigned().revision == fixed
+    eventually(lambda: host.assigned().revision == fixed)
 
 
 def test_a_force_push_is_followed_and_marked(server: Server) -> None:
