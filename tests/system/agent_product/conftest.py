@@ -28,7 +28,7 @@ DATA = r"C:\ProgramData\Reconciler Agent"
 PROGRAM = r"C:\Program Files\Reconciler Agent"
 SERVICE = "ReconcilerAgent"
 TOKEN = "a-token-that-must-not-be-found-again"
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.2
 
 
 @dataclass
