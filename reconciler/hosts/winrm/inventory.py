@@ -137,8 +137,9 @@ def read_inventory(answer: str, host: str) -> Inventory:
         if value == "PackageCode"
     }
     products = _products(values, codes, _families(sections))
+    # A key that is there and empty makes `reg` say nothing; with products, neither of these is.
     unsaid = any(not any(lines) for name, lines in sections if name in (_ACCOUNTS, _FAMILIES))
-    if unsaid or (codes and not products):
+    if unsaid if products else codes:
         raise _incomplete(host)
     lines_of = {name: lines for name, lines in sections if name != _VALUE_OF}
     look = Look(

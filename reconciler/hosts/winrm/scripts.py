@@ -81,7 +81,7 @@ def _work(call: Call, log: str) -> Iterable[str]:
         case CallKind.STOP:
             return _stop(call.services, call.processes)
         case CallKind.START:
-            return [line for name in call.services for line in _service_to(ServiceState.RUNNING, name)]
+            return [line for name in call.services for line in _start(name)]
 
 
 def _plain(text: str) -> str:
@@ -166,6 +166,23 @@ def _stop(services: tuple[str, ...], processes: tuple[str, ...]) -> list[str]:
             *(runs, "if not errorlevel 1 set CODE=1"),
         ]
     return lines + [f'taskkill /F /T /IM "{_plain(image)}"' for image in processes]
+
+
+def _start(service: str) -> list[str]:
+    """Start a service, but none that is disabled or has gone with its product."""
+    name = _plain(service)
+    return [
+        "set WANTED=1",
+        f'sc query "{name}" >nul',
+        "if errorlevel 1 set WANTED=",
+        f'reg query "HKLM\\SYSTEM\\CurrentControlSet\\Services\\{name}" /v Start | find "0x4" >nul',
+        "if not errorlevel 1 set WANTED=",
+        f'if defined WANTED net start "{name}"',
+        f'sc query "{name}" | find "RUNNING" >nul',
+        f'if errorlevel 1 if defined WANTED set "WORDS=the service {name} does not run"',
+        f'sc query "{name}" | find "RUNNING" >nul',
+        "if errorlevel 1 if defined WANTED set CODE=1",
+    ]
 
 
 def _service_to(state: ServiceState, service: str) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,13 @@ def test_a_list_that_was_not_given_is_missed(section: str) -> None:
     end = answer.index("===", begin)
     with pytest.raises(InventoryIncomplete):
         read_inventory(answer[:begin] + "\r\n" + answer[end:], "PROD-07")
+
+
+def test_a_host_on_which_the_last_product_was_removed_has_none() -> None:
+    none = r"===\1\r\nEnd of search: 0 match(es) found.\r\n"
+    answer = re.sub("===(value|codes)\r\n.*?(?====)", none, answer_of("wine"), flags=re.S)
+    answer = re.sub("===families\r\n.*?(?====)", "===families\r\n\r\n", answer, flags=re.S)
+    assert read_inventory(answer, "PROD-07").look.products == ()
 
 
 def test_what_is_registered_but_not_installed_at_all_is_not_believed() -> None:

@@ -114,6 +114,16 @@ def test_only_services_that_ran_are_told_as_stopped() -> None:
     assert 'taskkill /F /T /IM "tray.exe"' in lines
 
 
+def test_a_service_that_is_gone_or_disabled_is_not_started() -> None:
+    lines = lines_of(Call(CallKind.START, services=("Spooler",)))
+    start = lines.index('if defined WANTED net start "Spooler"')
+    assert [line for line in lines[:start] if line.endswith("set WANTED=")] == [
+        "if errorlevel 1 set WANTED=",
+        "if not errorlevel 1 set WANTED=",
+    ]
+    assert "if errorlevel 1 if defined WANTED set CODE=1" in lines
+
+
 def test_a_task_runs_on_battery_too_and_is_ended_by_windows_in_the_end() -> None:
     task = ElementTree.fromstring(task_definition(r"C:\Program Files\R & D\run.cmd", 3600))
     told = {element.tag.rpartition("}")[2]: element.text for element in task.iter()}

@@ -11,7 +11,6 @@ import time
 import traceback
 import unittest
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,6 +25,7 @@ from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.steps import Verb
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.packages import BuiltPackage
+from reconciler.lab.processes import processes_of
 from reconciler.testing import machine_contract
 from reconciler.testing.machine_contract import ContractPackages
 from tests.system.conftest import ExamplePackages, MisbehavingReleases
@@ -49,8 +49,11 @@ class Outcomes(unittest.TestResult):
 
 
 def suite_for(
-    commands: Commands, contract_packages: ContractPackages, started_file: Path, proceed_file: Path
+    commands: Commands, contract_packages: ContractPackages, host: LabHost, releases: MisbehavingReleases
 ) -> type[machine_contract.MachineContract]:
+    started_file, proceed_file = host.unix_path(releases.started), host.unix_path(releases.proceed)
+    started_file.parent.mkdir(exist_ok=True)
+
     class WinRMContract(machine_contract.MachineContract):
         machine = WinRMMachine(commands)
         packages = contract_packages
@@ -68,6 +71,10 @@ def suite_for(
 
         def let_slow_end(self) -> None:
             proceed_file.touch()
+
+        def slow_runs(self) -> bool:
+            lines = (" ".join(process.command) for process in processes_of(host.prefix.directory))
+            return any("msiexec" in line or "Lab Gate" in line for line in lines)
 
         def test_a_downgrade_is_refused(self) -> None:
             self.run_to_end(Verb.INSTALL, self.packages.major)
@@ -102,12 +109,7 @@ def outcomes(
     connection = Connection("BY-WINRM", lambda: open_protocol(target), lambda: None)
     try:
         packages = _put(host, example_packages, misbehaving_releases)
-        started, proceed = (
-            host.unix_path(misbehaving_releases.started),
-            host.unix_path(misbehaving_releases.proceed),
-        )
-        started.parent.mkdir(exist_ok=True)
-        suite = suite_for(Commands("BY-WINRM", connection), packages, started, proceed)
+        suite = suite_for(Commands("BY-WINRM", connection), packages, host, misbehaving_releases)
         found = Outcomes()
         unittest.defaultTestLoader.loadTestsFromTestCase(suite).run(found)
         yield found.found
