@@ -19,10 +19,11 @@ from reconciler.operations.plan import release_notes, wish_changes
 from reconciler.operations.promotion.basis import Basis, CannotPromote, find_basis
 from reconciler.operations.promotion.branches import (
     BranchState,
+    ProposalBranch,
     branch_for,
     merged_branches,
+    merging_changes,
     open_proposals,
-    proposes,
 )
 from reconciler.operations.promotion.choice import choose
 from reconciler.operations.publish import MOST_TRIES, InvalidChange
@@ -141,24 +142,32 @@ def _propose(basis: Basis, promoted: tuple[Promoted, ...], waiver: str, author: 
     proposal = _proposal(basis, promoted, waiver, write_commit(basis.mirror, basis.head, files, author, "draft"))
     message = as_message(proposal, moment)
     branch = branch_for(basis, tuple(item.package for item in promoted))
-    if branch.state is BranchState.FOREIGN:
-        raise CannotPromote(
-            f"the branch {branch.name} holds commits that are not Reconciler's alone; nothing was changed",
-            hint="merge it, or rename or delete it at your git host",
-        )
     packages = {item.package for item in promoted}
     also_on = tuple(
         name
         for name, versions in open_proposals(basis).items()
         if name != branch.name and packages & versions.keys()
     )
-    if proposes(basis, branch, text) and basis.mirror.commit(branch.commit or "").subject == proposal.title:
+    if _is_there(basis, branch, proposal, text):
         fate, commit = Fate.UNCHANGED, branch.commit or ""
+    elif branch.state is BranchState.FOREIGN:
+        raise CannotPromote(
+            f"the branch {branch.name} holds commits that are not Reconciler's alone; nothing was changed",
+            hint="merge it, or rename or delete it at your git host",
+        )
     else:
         fate = Fate.UPDATED if branch.state is BranchState.OPEN else Fate.OPENED
         commit = write_commit(basis.mirror, basis.head, files, author, message)
         push(basis.mirror, commit, branch.name, branch.commit)
     return Promotion(fate, basis.source, basis.target, branch.name, commit, message, proposal, also_on=also_on)
+
+
+def _is_there(basis: Basis, branch: ProposalBranch, proposal: Proposal, text: str) -> bool:
+    """Return whether a branch proposes just this, and says so where something is waived."""
+    if branch.commit is None or merging_changes(basis, branch) != {basis.path: text.encode("utf-8")}:
+        return False
+    updated_by_people = branch.state is BranchState.FOREIGN and not proposal.waiver
+    return updated_by_people or basis.mirror.commit(branch.commit).subject == proposal.title
 
 
 def _proposal(basis: Basis, promoted: tuple[Promoted, ...], waiver: str, draft: str) -> Proposal:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pygit2
 import pytest
 
 from reconciler.desired.commits import read_text
@@ -21,6 +22,7 @@ from reconciler.operations.promotion.choice import NotVerified
 from reconciler.operations.standing import record_standing
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
+from reconciler.testing.workspace import AUTHOR
 from tests.operations.conftest import APP, TOOL, Installation, catalog, package_code, product_code
 
 HOUR = 3600.0
@@ -239,6 +241,21 @@ def test_what_others_added_to_the_branch_is_not_replaced(story: Story) -> None:
     with pytest.raises(CannotPromote, match="promote/prod/app holds commits"):
         story.promote("app")
     assert story.bare.head("promote/prod/app") == theirs
+
+
+def test_a_branch_that_a_reviewer_brought_up_to_date_is_left_alone(story: Story) -> None:
+    story.later(5 * HOUR)
+    first = story.promote("app")
+    head = story.publish({"environments/uat/hosts/UAT-02.yaml": ""})
+    git = story.bare.handle()
+    tree = git.merge_commits(git[head].peel(pygit2.Commit), git[first.commit].peel(pygit2.Commit)).write_tree(git)
+    parents = [git[first.commit].id, git[head].id]
+    merge = str(git.create_commit("refs/heads/promote/prod/app", AUTHOR, AUTHOR, "Merge main", tree, parents))
+    done = story.promote("app")
+    assert (done.fate, done.commit) == (Fate.UNCHANGED, merge)
+    story.fails(seconds_ago=60)
+    with pytest.raises(CannotPromote, match="promote/prod/app holds commits"):
+        story.promote("app", unverified="now")
 
 
 def test_a_merged_branch_is_told_and_used_again(story: Story) -> None:

@@ -44,37 +44,36 @@ def branch_for(basis: Basis, packages: tuple[str, ...]) -> ProposalBranch:
     return _found(basis, f"{_folder(basis)}{packages[0] if len(packages) == 1 else SEVERAL}")
 
 
-def proposes(basis: Basis, branch: ProposalBranch, text: str) -> bool:
-    """Return whether merging a branch comes to just this: the target's file with this text, and nothing else.
+def merging_changes(basis: Basis, branch: ProposalBranch) -> dict[str, bytes | None] | None:
+    """Return what merging a branch would do to the branch that is followed.
 
-    That the branch that is followed went on elsewhere makes no other proposal of it, and its approvals stay.
+    That this one went on elsewhere makes no other proposal of it, and its approvals stay.
 
-    Args:
-        basis: what the promotion is worked out on.
-        branch: the branch; only a proposal that waits proposes anything.
-        text: the text of the target's file.
+    Returns:
+        the new content of each file that would change, ``None`` for one that would go; ``None`` where the two
+        conflict, or have nothing in common.
     """
-    if branch.state is not BranchState.OPEN or branch.commit is None:
-        return False
-    mirror, path = basis.mirror, basis.path
-    parent = mirror.commit(branch.commit).parents[0]
-    if mirror.changed_paths(parent, branch.commit) != (path,):
-        return False
-    handle = mirror.handle()
-    old, ours, theirs = (handle[commit].peel(pygit2.Tree) for commit in (parent, basis.head, branch.commit))
+    handle = basis.mirror.handle()
+    assert branch.commit is not None
     try:
-        merged = handle.merge_trees(old, ours, theirs)
-        if merged.conflicts is not None:
-            return False
-        return handle[merged[path].id].peel(pygit2.Blob).data == text.encode("utf-8")
+        ours, theirs = (handle[commit].peel(pygit2.Commit) for commit in (basis.head, branch.commit))
+        base = handle.merge_base(ours.id, theirs.id)
+        if not base:
+            return None
+        index = handle.merge_trees(handle[base].peel(pygit2.Tree), ours.tree, theirs.tree)
+        if index.conflicts is not None:
+            return None
+        merged = handle[index.write_tree(handle)].peel(pygit2.Tree)
+        deltas = ours.tree.diff_to_tree(merged).deltas
+        paths = {file.path for delta in deltas for file in (delta.old_file, delta.new_file)}
+        return {path: merged[path].peel(pygit2.Blob).data if path in merged else None for path in paths}
     except (KeyError, ValueError, pygit2.GitError) as error:
-        raise RepositoryError(f"cannot merge {branch.name}: {error}", where=str(mirror.folder)) from error
+        raise RepositoryError(f"cannot merge {branch.name}: {error}", where=str(basis.mirror.folder)) from error
 
 
 def merged_branches(basis: Basis) -> tuple[str, ...]:
     """Return the branches of the target whose change is in already, by a merge or otherwise."""
-    found = _branches(basis)
-    return tuple(b.name for b in found if b.state is BranchState.MERGED or proposes(basis, b, basis.text))
+    return tuple(branch.name for branch in _branches(basis) if merging_changes(basis, branch) == {})
 
 
 def open_proposals(basis: Basis) -> dict[str, dict[str, str]]:
