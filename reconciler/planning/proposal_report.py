@@ -89,6 +89,6 @@ def _evidence(item: Promoted, style: Style, moment: Moment) -> list[str]:
 
 
 def _row(host: HostEvidence, moment: Moment) -> tuple[str, ...]:
-    failures = "; ".join(f"{moment(failure.at)} {' '.join(failure.message.split())}" for failure in host.failures)
+    failures = "; ".join(f"{moment(failure.at)} {failure.message}" for failure in host.failures)
     since = moment(host.since) if host.since is not None else "-"
-    return host.host, " ".join(host.message.split()), since, failures or "none"
+    return host.host, host.message, since, failures or "none"

@@ -13,6 +13,7 @@ from reconciler.desired.commits import read_text
 from reconciler.desired.repository import GitRepository
 from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.observation import InstalledProduct, Observation
+from reconciler.kernel.status import Health, Reason, Sync
 from reconciler.kernel.steps import StepKind
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.fleet import known_hosts
@@ -22,6 +23,7 @@ from reconciler.operations.promotion.choice import NotVerified
 from reconciler.operations.standing import record_standing
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
+from reconciler.store.standings import PackageStanding
 from reconciler.testing.workspace import AUTHOR
 from tests.operations.conftest import APP, TOOL, Installation, catalog, package_code, product_code
 
@@ -149,6 +151,24 @@ def test_a_failed_attempt_takes_verified_away_until_time_has_passed_again(story:
         story.promote("app")
     story.later(3 * HOUR)
     assert "1603" in story.promote("app").message
+
+
+def test_a_health_check_that_failed_is_told_and_the_time_starts_anew(story: Story) -> None:
+    story.fails(seconds_ago=0)
+    story.later(5 * HOUR)
+    sick = PackageStanding(
+        "UAT-01", "app", Sync.SYNCED, Health.DEGRADED, Reason.CHECK_FAILED, "2.0.0", "2.0.0", "service stopped"
+    )
+    story.site.standings.update("UAT-01", [sick], story.now)
+    with pytest.raises(NotVerified, match="UAT-01: that it has it, healthy, is not on record yet"):
+        story.promote("app")
+    story.later(60)
+    story.say("UAT-01", APP_2)
+    story.later(HOUR)
+    with pytest.raises(NotVerified, match="healthy for 1 h of 4 h, since it failed: service stopped"):
+        story.promote("app")
+    story.later(3 * HOUR)
+    assert "UTC service stopped" in story.promote("app").message
 
 
 def test_a_host_that_lost_it_takes_verified_away_and_the_time_starts_anew(story: Story) -> None:
