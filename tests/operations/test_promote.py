@@ -9,7 +9,7 @@ from pathlib import Path
 import pygit2
 import pytest
 
-from reconciler.desired.commits import read_text
+from reconciler.desired.commits import Person, read_text, write_commit
 from reconciler.desired.repository import GitRepository
 from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.observation import InstalledProduct, Observation
@@ -191,6 +191,14 @@ def test_time_with_the_version_before_does_not_count(story: Story) -> None:
         story.promote("app")
 
 
+def test_a_release_that_is_only_just_asked_for_has_no_time_yet(story: Story) -> None:
+    story.later(5 * HOUR)
+    story.workspace.publish({UAT: "packages:\n  app: 3.0.0\n"}, "not in force yet")
+    story.site.hosts.record_report("UAT-01", Observation((APP_3,)), "digest", "", story.now)
+    with pytest.raises(NotVerified, match="UAT-01: that it has it, healthy, is not on record yet"):
+        story.promote("app")
+
+
 def test_hosts_that_cannot_be_reached_are_named(story: Story) -> None:
     story.publish({"environments/uat/hosts/UAT-02.yaml": ""})
     story.later(5 * HOUR)
@@ -257,6 +265,21 @@ def test_what_others_added_to_the_branch_is_not_replaced(story: Story) -> None:
     story.later(5 * HOUR)
     story.promote("app")
     theirs = story.workspace.publish({PROD: PROD_TEXT}, "mine", to="promote/other")
+    story.bare.handle().references["refs/heads/promote/prod/app"].set_target(theirs)
+    with pytest.raises(CannotPromote, match="promote/prod/app holds commits"):
+        story.promote("app")
+    assert story.bare.head("promote/prod/app") == theirs
+
+
+@pytest.mark.parametrize("on_top", [True, False], ids=["a commit on top", "an amended commit"])
+def test_a_proposal_that_somebody_added_to_is_not_replaced(story: Story, on_top: bool) -> None:
+    story.later(5 * HOUR)
+    first = story.promote("app")
+    parent = first.commit if on_top else story.workspace.head
+    edited = {PROD: PROD_TEXT.replace("1.0.0", "3.0.0")}
+    if not on_top:
+        edited["environments/uat/hosts/UAT-02.yaml"] = "labels: {}\n"
+    theirs = write_commit(story.bare, parent, edited, Person("Sam", "sam@example.com"), first.message)
     story.bare.handle().references["refs/heads/promote/prod/app"].set_target(theirs)
     with pytest.raises(CannotPromote, match="promote/prod/app holds commits"):
         story.promote("app")

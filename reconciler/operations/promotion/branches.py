@@ -110,8 +110,12 @@ def _found(basis: Basis, name: str) -> ProposalBranch:
     if mirror.is_ancestor(commit, basis.head):
         return ProposalBranch(name, BranchState.MERGED, commit)
     parents = mirror.commit(commit).parents
-    on_top = len(parents) == 1 and mirror.is_ancestor(parents[0], basis.head)
-    ours = on_top and basis.trailer in mirror.message(commit).splitlines()
+    ours = (
+        basis.trailer in mirror.message(commit).splitlines()
+        and len(parents) == 1
+        and mirror.is_ancestor(parents[0], basis.head)
+        and mirror.changed_paths(parents[0], commit) == (basis.path,)
+    )
     return ProposalBranch(name, BranchState.OPEN if ours else BranchState.FOREIGN, commit)
 
 
