@@ -9,7 +9,7 @@ from reconciler.desired.access import Transport, WinRMAccess
 from reconciler.desired.access_manifests import WinRMManifest
 from reconciler.desired.collection import Manifests
 from reconciler.desired.environment_rules import links_of
-from reconciler.desired.fields import end_of_hold, share_of
+from reconciler.desired.fields import end_of_hold, seconds_of, share_of
 from reconciler.desired.layout import Place, tenant_of
 from reconciler.desired.manifests import EnvironmentManifest, HoldManifest, HostManifest
 from reconciler.desired.model import (
@@ -129,4 +129,5 @@ def _environment(
         _hold(manifest.hold),
         tenant_of(name),
         manifest.halt_after,
+        seconds_of(manifest.soak) if manifest.soak is not None else 0.0,
     )

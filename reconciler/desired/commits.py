@@ -72,6 +72,21 @@ def configured_person(repository: GitRepository) -> Person | None:
     return Person(signature.name, signature.email)
 
 
+def author_of(repository: GitRepository, given: str | None) -> Person:
+    """Return who is to be on record for a commit: who is given, else who git's configuration names.
+
+    Raises:
+        RepositoryError: neither names anybody.
+    """
+    author = person(given) if given is not None else configured_person(repository)
+    if author is None:
+        raise RepositoryError(
+            "nobody is named as the author of the commit",
+            hint='give --author "Name <mail@example.com>", or set user.name and user.email with git config',
+        )
+    return author
+
+
 def read_text(repository: GitRepository, commit: str, path: str) -> str | None:
     """Return the text of a file at a commit, line ends as they are; ``None`` where there is no such file.
 

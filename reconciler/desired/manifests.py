@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from reconciler.desired.access_manifests import HostAddress, WinRMManifest
 from reconciler.desired.fields import (
+    Duration,
     EnvironmentName,
     GroupName,
     Label,
@@ -84,6 +85,11 @@ class EnvironmentManifest(Manifest):
 
     promotes_from: EnvironmentName | None = Field(
         default=None, description="The environment whose versions are promoted to this one, such as uat for prod."
+    )
+    soak: Duration | None = Field(
+        default=None,
+        description="How long a release must have been healthy in the environment that it is promoted from, such "
+        "as 3d, before reconciler promote proposes it here: a number and s, m, h or d.",
     )
     inherits: EnvironmentName | None = Field(
         default=None,

@@ -135,7 +135,8 @@ class Environment:
     are promoted to this one, ``inherits`` the one whose versions it starts from; both by their full names.
     ``packages`` is what its own file says; nothing but versions is inherited. ``prune`` removes from its hosts
     what it names no longer; ``confirm`` lists the packages whose removal from many hosts at once is meant. Once
-    ``halt_after`` hosts have failed alike at a release, the others do not begin it.
+    ``halt_after`` hosts have failed alike at a release, the others do not begin it. ``soak`` is how many seconds a
+    release must have been healthy in ``promotes_from`` before it counts as verified there.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Environment:
     hold: Hold | None = None
     tenant: str | None = None
     halt_after: int = HALT_AFTER
+    soak: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,19 @@ class GitRepository:
             committed_at=found.committer.time,
         )
 
+    def message(self, commit: str) -> str:
+        """Return all of a commit's message.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        return str(self._commit(commit).message)
+
+    def branches(self, prefix: str) -> dict[str, str]:
+        """Return the branches whose names start with ``prefix``, each with the id of its newest commit."""
+        branches = self.handle().branches.local
+        return {name: self.head(name) for name in branches if name.startswith(prefix)}
+
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Return whether ``newer`` builds on ``older``. ``False`` tells of a force push.
 

@@ -49,8 +49,8 @@ def plan_revision(site: Site, revision: str | None, base: str | None) -> Compari
     return Comparison(
         base=held_against,
         revision=wanted,
-        changes=(changes := _changes(before, desired, enrolled)),
-        notes=_notes(desired, changes),
+        changes=(changes := wish_changes(before, desired, enrolled)),
+        notes=release_notes(desired, changes),
         plan=plan(wanted, known_hosts(site, desired), site.clock(), site.settings.silent_seconds),
     )
 
@@ -81,17 +81,24 @@ def plan_from_repository(folder: Path, root: str, revision: str, base: str | Non
     held_against = repository.resolve(base) if base is not None else next(iter(parents), None)
     before = load_valid(repository, held_against, root) if held_against is not None else None
     after = load_valid(repository, commit, root)
-    changes = _changes(before, after, {})
-    return Comparison(held_against, commit, changes, None, _notes(after, changes))
+    changes = wish_changes(before, after, {})
+    return Comparison(held_against, commit, changes, None, release_notes(after, changes))
 
 
-def _changes(
+def wish_changes(
     before: DesiredState | None, after: DesiredState, enrolled: Mapping[str, str]
 ) -> tuple[WishChange, ...]:
+    """Return how the wishes of two desired states differ.
+
+    Args:
+        before: the one that is replaced, if there is one.
+        after: the new one.
+        enrolled: the environment that each enrolled host enrolled into.
+    """
     return compare(_wishes(before, enrolled) if before is not None else (), _wishes(after, enrolled))
 
 
-def _notes(desired: DesiredState, changes: Iterable[WishChange]) -> tuple[ReleaseNote, ...]:
+def release_notes(desired: DesiredState, changes: Iterable[WishChange]) -> tuple[ReleaseNote, ...]:
     """Return what the catalog says of every release that a change brings in or passes over, newest first."""
     spans: dict[str, set[str]] = {}
     for change in changes:

@@ -8,8 +8,7 @@ from pathlib import Path
 from reconciler.desired.commits import (
     BranchMoved,
     Person,
-    configured_person,
-    person,
+    author_of,
     push,
     read_text,
     write_commit,
@@ -109,17 +108,17 @@ def publish(site: Site, request: PublishRequest) -> Published:
         request: what to publish, where to and in whose name.
 
     Raises:
-        CannotPublish: there is no such environment, nobody to be the author, or the branch never stood still.
+        CannotPublish: there is no such environment, or the branch never stood still.
         CannotImport, UnreadableMsi, ArtifactError: as when importing.
         InvalidRevision: the branch's head does not validate as it is.
         InvalidChange: the change would not validate.
-        RepositoryError: the repository cannot be reached, or refuses the commit.
+        RepositoryError: the repository cannot be reached, or refuses the commit; or nobody is its author.
     """
     candidate = read_candidate(
         request.file, request.transforms, request.issue, request.notes, request.signing_roots
     )
     mirror = mirror_of(site)
-    author = _author(mirror, request.author)
+    author = author_of(mirror, request.author)
     branch = request.branch or site.settings.branch
     for _ in range(MOST_TRIES):
         fetch(mirror)
@@ -138,16 +137,6 @@ def publish(site: Site, request: PublishRequest) -> Published:
     raise CannotPublish(
         f"the branch {branch} moved {MOST_TRIES} times while the change was made", hint="try again later"
     )
-
-
-def _author(mirror: GitRepository, given: str | None) -> Person:
-    author = person(given) if given is not None else configured_person(mirror)
-    if author is None:
-        raise CannotPublish(
-            "nobody is named as the author of the commit",
-            hint='give --author "Name <mail@example.com>", or set user.name and user.email with git config',
-        )
-    return author
 
 
 def _head(mirror: GitRepository, branch: str) -> str | None:

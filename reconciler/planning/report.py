@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from reconciler.kernel.status import Reason
 from reconciler.planning.changes import ChangeKind, WishChange
-from reconciler.planning.comparison import Comparison
+from reconciler.planning.comparison import Comparison, ReleaseNote
 from reconciler.planning.plan import Plan, StepGroup, group
 
 _FEW = 4
@@ -34,14 +35,23 @@ _UNKNOWN = {
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], list[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How tables, titles and words of others are written: for a terminal, or in Markdown."""
+
+    table: Table
+    title: Callable[[str], str]
+    clean: Callable[[str], str]
+
+
 def as_text(comparison: Comparison) -> str:
     """Return a comparison for a terminal, in plain columns."""
-    return "\n".join(_sections(comparison, _columns, lambda title: title, lambda text: " ".join(text.split())))
+    return "\n".join(_sections(comparison, PLAIN))
 
 
 def as_markdown(comparison: Comparison) -> str:
     """Return a comparison for a pull request."""
-    return "\n".join(_sections(comparison, _markdown_table, lambda title: f"\n### {title}\n", _escaped))
+    return "\n".join(_sections(comparison, MARKDOWN))
 
 
 def size(count: int) -> str:
@@ -54,41 +64,56 @@ def size(count: int) -> str:
     return f"{amount:.1f} GB"
 
 
-def _sections(
-    comparison: Comparison, table: Table, title: Callable[[str], str], clean: Callable[[str], str]
-) -> list[str]:
-    base = comparison.base[:10] if comparison.base else "nothing"
-    lines = [f"{base} -> {comparison.revision[:10]}"]
-    lines.append(title("What is wanted"))
-    if comparison.changes:
-        lines += table(_CHANGE_COLUMNS, [_change_row(change) for change in comparison.changes])
-    else:
-        lines.append("nothing changes")
-    if comparison.notes:
-        lines.append(title("Releases in between"))
-        for note in comparison.notes:
-            issue = f" ({note.issue})" if note.issue else ""
-            lines.append(clean(f"- {note.package} {note.version}{issue}: {note.notes or 'no notes'}"))
-    lines.append(title("What hosts would do"))
-    if comparison.plan is None:
-        lines.append("not known: there is no installation here to ask what hosts have")
-    else:
-        lines += _plan_lines(comparison.plan, table, clean)
+def note_lines(notes: Iterable[ReleaseNote], style: Style) -> list[str]:
+    """Return what the catalog says of releases, a line for each."""
+    lines: list[str] = []
+    for note in notes:
+        issue = f" ({note.issue})" if note.issue else ""
+        lines.append(style.clean(f"- {note.package} {note.version}{issue}: {note.notes or 'no notes'}"))
     return lines
 
 
-def _plan_lines(plan: Plan, table: Table, clean: Callable[[str], str]) -> list[str]:
+def some(names: Sequence[str]) -> str:
+    """Return the first few of many names, and how many more there are."""
+    few = ", ".join(names[:_FEW])
+    return few if len(names) <= _FEW else f"{few} and {len(names) - _FEW} more"
+
+
+def _sections(comparison: Comparison, style: Style) -> list[str]:
+    base = comparison.base[:10] if comparison.base else "nothing"
+    lines = [f"{base} -> {comparison.revision[:10]}"]
+    lines.append(style.title("What is wanted"))
+    if comparison.changes:
+        lines += style.table(_CHANGE_COLUMNS, [_change_row(change) for change in comparison.changes])
+    else:
+        lines.append("nothing changes")
+    if comparison.notes:
+        lines.append(style.title("Releases in between"))
+        lines += note_lines(comparison.notes, style)
+    lines.append(style.title("What hosts would do"))
+    if comparison.plan is None:
+        lines.append("not known: there is no installation here to ask what hosts have")
+    else:
+        lines += plan_lines(comparison.plan, style)
+    return lines
+
+
+def plan_lines(plan: Plan, style: Style) -> list[str]:
+    """Return the steps of a plan, hosts that do the same together, and what else it comes to."""
     groups = group(plan.steps)
-    lines = table(_STEP_COLUMNS, [_step_row(alike) for alike in groups]) if groups else ["nothing to do"]
+    lines = style.table(_STEP_COLUMNS, [_step_row(alike) for alike in groups]) if groups else ["nothing to do"]
     for reason, why in _UNKNOWN.items():
         if names := tuple(host.host for host in plan.unknown if host.reason is reason):
-            lines += ["", f"Cannot tell about {len(names)} host(s) {why}: {_some(names)}"]
+            lines += ["", f"Cannot tell about {len(names)} host(s) {why}: {some(names)}"]
     reboots = {host for alike in groups if alike.reboot_expected for host in alike.hosts}
     if reboots:
         lines += ["", f"A reboot is expected on {len(reboots)} host(s)."]
     for alike in groups:
         if alike.reason is Reason.HALTED:
-            lines += ["", f"Halted on {len(alike.hosts)} host(s) of {alike.environment}: {clean(alike.message)}"]
+            lines += [
+                "",
+                f"Halted on {len(alike.hosts)} host(s) of {alike.environment}: {style.clean(alike.message)}",
+            ]
     busy = {step.host for step in plan.steps}
     lines += [
         "",
@@ -104,7 +129,7 @@ def _change_row(change: WishChange) -> tuple[str, ...]:
         _WORDS[change.kind],
         f"{change.before or '-'} -> {change.after or '-'}",
         str(len(change.hosts)),
-        _some(change.hosts),
+        some(change.hosts),
     )
 
 
@@ -117,15 +142,10 @@ def _step_row(alike: StepGroup) -> tuple[str, ...]:
         alike.kind.value,
         f"{alike.from_version or '-'} -> {alike.to_version or '-'}",
         str(len(alike.hosts)),
-        _some(alike.hosts),
+        some(alike.hosts),
         size(alike.fetch),
         when + (f": {told}" if told else ""),
     )
-
-
-def _some(names: tuple[str, ...]) -> str:
-    few = ", ".join(names[:_FEW])
-    return few if len(names) <= _FEW else f"{few} and {len(names) - _FEW} more"
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -145,3 +165,10 @@ def _escaped(text: str) -> str:
     """Names come from commits and hosts: let none of them make markup of its own."""
     escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
     return escaped.replace("`", "\\`").replace("[", "\\[").replace("@", "@\u200b")
+
+
+PLAIN = Style(_columns, lambda title: title, lambda text: " ".join(text.split()))
+"""For a terminal: plain columns."""
+
+MARKDOWN = Style(_markdown_table, lambda title: f"\n### {title}\n", _escaped)
+"""For a pull request."""

@@ -93,6 +93,16 @@ class AttemptStore:
             rows = connection.execute(query).all()
         return tuple(AttemptRecord(row.host, decode(Attempt, json.loads(row.document))) for row in rows)
 
+    def of_package(self, package: str) -> dict[str, tuple[Attempt, ...]]:
+        """Return all attempts at a package by host, the oldest first."""
+        query = sa.select(attempts.c.host, attempts.c.document).where(attempts.c.package == package)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(attempts.c.started_at, attempts.c.id)).all()
+        found: dict[str, list[Attempt]] = {}
+        for row in rows:
+            found.setdefault(row.host, []).append(decode(Attempt, json.loads(row.document)))
+        return {host: tuple(made) for host, made in found.items()}
+
     def belongs_to(self, attempt_id: str, host: str) -> bool:
         """Say whether ``host`` made this attempt."""
         query = sa.select(attempts.c.id).where(attempts.c.id == attempt_id, attempts.c.host == host)

@@ -44,6 +44,16 @@ class Transition:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeptStanding:
+    """Where a package of a host was last found to stand, and since when, in seconds since the epoch."""
+
+    sync: Sync
+    health: Health
+    wanted: str | None
+    since: float
+
+
 class StandingStore:
     """Reads and writes standings and transitions."""
 
@@ -60,6 +70,7 @@ class StandingStore:
         with self._database.write() as connection:
             rows = connection.execute(sa.select(standings).where(standings.c.host == host)).all()
             before = {row.package: f"{row.sync}/{row.health}/{row.reason}" for row in rows}
+            wanted = {row.package: row.wanted for row in rows}
             changes = [
                 Transition(now, host, package, before.get(package, ""), standing.words, standing.message)
                 for package, standing in new.items()
@@ -69,7 +80,8 @@ class StandingStore:
                 Transition(now, host, package, before[package], "", "") for package in before if package not in new
             ]
             for standing in new.values():
-                connection.execute(_upsert(standing, before.get(standing.package), now))
+                kept = (before.get(standing.package), wanted.get(standing.package))
+                connection.execute(_upsert(standing, now, unchanged=kept == (standing.words, standing.wanted)))
             for transition in gone:
                 connection.execute(
                     sa.delete(standings).where(standings.c.host == host, standings.c.package == transition.package)
@@ -93,10 +105,33 @@ class StandingStore:
         return everything
 
     def since(self, host: str) -> dict[str, float]:
-        """Return since when each of a host's packages stands as it does."""
+        """Return since when each of a host's packages stands as it does, by the same wish."""
         query = sa.select(standings.c.package, standings.c.since).where(standings.c.host == host)
         with self._database.read() as connection:
             return {row.package: row.since for row in connection.execute(query)}
+
+    def of_package(self, package: str) -> dict[str, KeptStanding]:
+        """Return where a package was last found to stand, by host."""
+        query = sa.select(standings).where(standings.c.package == package)
+        with self._database.read() as connection:
+            return {
+                row.host: KeptStanding(Sync(row.sync), Health(row.health), row.wanted, row.since)
+                for row in connection.execute(query)
+            }
+
+    def degradations(self, package: str, reason: Reason) -> tuple[Transition, ...]:
+        """Return every time that a package was found degraded for a reason, whatever host it was on, the oldest
+        first.
+        """
+        query = (
+            sa.select(transitions)
+            .where(transitions.c.package == package)
+            .where(transitions.c.after.like(f"%/{Health.DEGRADED}/{reason}"))
+            .order_by(transitions.c.sequence)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Transition(row.at, row.host, row.package, row.before, row.after, row.message) for row in rows)
 
     def transitions(
         self, *, host: str | None = None, package: str | None = None, limit: int = 50
@@ -118,7 +153,7 @@ class StandingStore:
         return tuple(Transition(row.at, row.host, row.package, row.before, row.after, row.message) for row in rows)
 
 
-def _upsert(standing: PackageStanding, before: str | None, now: float) -> sa.Insert:
+def _upsert(standing: PackageStanding, now: float, *, unchanged: bool) -> sa.Insert:
     values = {
         "sync": standing.sync,
         "health": standing.health,
@@ -127,5 +162,5 @@ def _upsert(standing: PackageStanding, before: str | None, now: float) -> sa.Ins
         "wanted": standing.wanted,
     }
     statement = insert(standings).values(host=standing.host, package=standing.package, since=now, **values)
-    changed = values if before == standing.words else {**values, "since": now}
+    changed = values if unchanged else {**values, "since": now}
     return statement.on_conflict_do_update(index_elements=[standings.c.host, standings.c.package], set_=changed)

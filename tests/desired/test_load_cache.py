@@ -50,7 +50,7 @@ ENVIRONMENT_TEXTS = [
     "inherits: prod\nowners: [release-managers]\n",
     "inherits: uat\nconfirm: [agent]\n",
     "packages: {agent: absent}\nconfirm: [agent]\nprune: true\n",
-    "packages: {agent: 1.0.0}\nhaltAfter: 1\n",
+    "packages: {agent: 1.0.0}\nhaltAfter: 1\nsoak: 36h\n",
     "overrides:\n  - {hosts: {ring: canary}, packages: {agent: 1.0.0}}\n",
     "overrides:\n  - {hosts: {ring: canary, site: oslo}, packages: {agnt: 1.0.0}}\n",
     "hold: {reason: stocktaking}\n",

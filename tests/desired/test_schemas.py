@@ -129,6 +129,8 @@ def test_every_key_is_tried() -> None:
         ("environment", {"prune": "yes"}),
         ("environment", {"haltAfter": 0}),
         ("environment", {"haltAfter": "three"}),
+        ("environment", {"soak": "3 days"}),
+        ("environment", {"soak": 3600}),
         ("environment", {"inherits": "a/b/c"}),
         ("reconciler", {"version": 1, "removals": {"share": "a quarter"}}),
         ("reconciler", {"version": 1, "groups": {"x": ["riley"]}}),

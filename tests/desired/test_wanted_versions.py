@@ -64,6 +64,7 @@ def test_nothing_but_versions_is_inherited(state: DesiredState) -> None:
     assert not heir.prune
     assert heir.hold is None
     assert (prod.halt_after, heir.halt_after) == (5, 3)
+    assert (prod.soak, heir.soak) == (3 * 86400, 0)
 
 
 def test_what_hosts_need_of_a_release_and_what_people_do(state: DesiredState) -> None:

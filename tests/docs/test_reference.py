@@ -26,9 +26,11 @@ from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.retries import BACKOFFS
 from reconciler.kernel.status import Health, Reason, Sync
 from reconciler.kernel.steps import StepKind, Verb
+from reconciler.operations.promote import Fate
 from reconciler.planning.changes import ChangeKind, WishChange
 from reconciler.planning.comparison import Comparison
 from reconciler.planning.report import as_text
+from reconciler.planning.verification import Witnessed
 from reconciler.settings import Settings
 from reconciler.store.revisions import Verdict
 from tests.docs.conftest import Page
@@ -115,6 +117,13 @@ def test_every_kind_of_file_is_told_of() -> None:
 def test_every_rule_has_its_place() -> None:
     entries = Page.of("reference/desired-state.md").section("Rules").entries()
     assert sorted(entries) == sorted(rule.value for rule in Rule)
+
+
+def test_every_word_of_a_promotion_has_its_place() -> None:
+    section = Page.of("reference/commands.md").section("reconciler promote")
+    witnessed = [row[1].strip("`") for row in section.rows() if len(row) == 2]
+    assert sorted(witnessed) == sorted(word.value for word in Witnessed)
+    assert {fate.value for fate in Fate} <= set(re.findall(r"`(\w+)`", section.prose))
 
 
 def test_every_setting_of_the_agent_has_its_row(tmp_path: Path) -> None:
