@@ -16,6 +16,7 @@ from reconciler.store.audit import AuditStore
 from reconciler.store.database import Database
 from reconciler.store.hosts import HostStore
 from reconciler.store.managed import ManagedStore
+from reconciler.store.outbox import OutboxStore
 from reconciler.store.retries import RetryStore
 from reconciler.store.revisions import RevisionStore
 from reconciler.store.standings import StandingStore
@@ -37,6 +38,7 @@ class Site:
     retries: RetryStore
     revisions: RevisionStore
     standings: StandingStore
+    outbox: OutboxStore
     audit: AuditStore
     artifacts: ArtifactStore
     logs: AttemptLogs
@@ -69,6 +71,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
             RetryStore(database),
             revisions,
             StandingStore(database),
+            OutboxStore(database),
             AuditStore(database),
             ArtifactStore(data / "artifacts"),
             AttemptLogs(data / "attempt-logs"),

@@ -79,6 +79,7 @@ def status(
             f"{halt.environment}: {halt.message}",
             "red",
         )
+    _print_notifications(everything)
     settled = sum(item.reason == "UpToDate" for item in everything.hosts)
     print_line(f"{settled} of {len(everything.hosts)} hosts are as they should be")
 
@@ -209,6 +210,22 @@ def _print_revisions(everything: SiteStatus) -> None:
             print_line(f"  {finding['path']}:{finding['line']}:{finding['column']}: {finding['message']}")
     if everything.fetch_trouble:
         print_line(f"the repository cannot be followed: {everything.fetch_trouble}", "red")
+
+
+def _print_notifications(everything: SiteStatus) -> None:
+    from reconciler.cli.output import moment, print_line
+
+    for item in everything.notifications:
+        if item.letters:
+            trouble = item.trouble
+            told = f"notifications: {item.letters} waiting for {item.lane} since {moment(item.since)}"
+            if trouble is None:
+                print_line(told)
+            else:
+                tries = f"{trouble.failures} tries failed, the next is due {moment(trouble.next_at)}"
+                print_line(f"{told}; {tries}, last error: {trouble.error}", "red")
+        if item.given_up:
+            print_line(f"notifications: {item.given_up} for {item.lane} could not be delivered", "red")
 
 
 def _print_attempts(records: tuple[AttemptRecord, ...]) -> None:

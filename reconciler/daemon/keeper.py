@@ -55,6 +55,11 @@ class Keeper:
         self._desired = self._last_in_force()
         self._on_assignment(Key(Cause.ASSIGNMENT))
 
+    @property
+    def desired(self) -> DesiredState | None:
+        """The desired state in force; ``None`` where it cannot be read."""
+        return self._desired
+
     def registry(self) -> Registry:
         """Return the handlers, for the engine to run."""
         registry = Registry()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from reconciler.daemon.courier import WORKERS, Courier
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.ownership import listen_on, take_installation
 from reconciler.daemon.pushing import Pusher
@@ -46,6 +47,7 @@ class Daemon:
         site.revisions.set_fact("branch", site.settings.branch)
         site.revisions.set_fact("root", site.settings.root)
         self._keeper = Keeper(site)
+        self._courier = Courier(site, self._keeper)
         self._tickets = Tickets()
         authority = site.settings.data / "tls" / "ca.pem"
         files = FileServer(lambda: site.revisions.fact("url") or "", authority, self._tickets)
@@ -60,8 +62,9 @@ class Daemon:
         Raises:
             OSError: the address cannot be listened on.
         """
-        queue = KeyedQueue()
+        queue, post = KeyedQueue(), KeyedQueue()
         self._keeper.begin(queue, self._pusher.follow)
+        self._courier.begin(post)
         settings = self._site.settings
         listener = listen_on(settings.address, settings.port)
         port = listener.getsockname()[1]
@@ -72,6 +75,7 @@ class Daemon:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())
         runner = asyncio.create_task(Runner(self._keeper.registry(), queue).run())
+        posting = asyncio.create_task(Runner(self._courier.registry(), post, WORKERS).run())
         serving = asyncio.create_task(server.serve([listener]))
         try:
             while not server.started and not serving.done():
@@ -81,7 +85,7 @@ class Daemon:
                 self._site.revisions.set_fact("url", url)
                 self._pusher.start()
                 ready(url)
-            await asyncio.wait({runner, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({runner, posting, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await asyncio.to_thread(self._pusher.stop)
             server.should_exit = True
@@ -90,7 +94,8 @@ class Daemon:
             if watcher is not None:
                 watcher.stop()
             runner.cancel()
-            await asyncio.gather(runner, return_exceptions=True)
+            posting.cancel()
+            await asyncio.gather(runner, posting, return_exceptions=True)
             self._keeper.flush()
 
     def _server(self) -> uvicorn.Server:

@@ -23,6 +23,8 @@ from reconciler.desired.model import (
     Tenant,
     Wanted,
 )
+from reconciler.desired.notification_manifests import NotificationsManifest
+from reconciler.desired.notifications import Channel, ChannelKind, Notifications, Subscription, Topic
 from reconciler.desired.package_assembly import package_of
 from reconciler.kernel.assignment import Hold
 
@@ -68,6 +70,7 @@ def assemble(
         tenants,
         {name: tuple(members) for name, members in sorted(settings.groups.items())},
         share_of(settings.removals.share),
+        _notifications(settings.notifications),
     )
 
 
@@ -100,6 +103,35 @@ def _access(manifest: WinRMManifest | None) -> WinRMAccess | None:
         manifest.key or "",
         manifest.authority or "",
     )
+
+
+def _notifications(manifest: NotificationsManifest) -> Notifications:
+    channels = {
+        name: Channel(
+            name,
+            ChannelKind(channel.kind),
+            channel.address,
+            seconds_of(channel.gather),
+            channel.most_per_hour,
+            tuple(channel.authors),
+        )
+        for name, channel in sorted(manifest.channels.items())
+    }
+    subscriptions = tuple(
+        Subscription(
+            item.channel,
+            frozenset(map(Topic, item.of)) if item.of is not None else frozenset(Topic),
+            _names(item.environments),
+            _names(item.packages),
+            _names(item.groups),
+        )
+        for item in manifest.tell
+    )
+    return Notifications(channels, subscriptions)
+
+
+def _names(names: list[str] | None) -> frozenset[str] | None:
+    return frozenset(names) if names is not None else None
 
 
 def _wanted(versions: Mapping[str, str]) -> Mapping[str, Wanted]:

@@ -26,6 +26,8 @@ _UNTIL_PATTERN = r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|
 _SHARE_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,3})?%$"
 _SIGNER_PATTERN = r"^(CN|O)=[^\x00-\x1f]*[^\x00-\x20]$"
 _SOURCE_PATTERN = r"^(https?://[^/?#@\s]+(/\S*)?|/[^\x00-\x1f]+|[A-Za-z]:[\\/][^\x00-\x1f]+|\\\\[^\x00-\x1f]+)$"
+_REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f]+)$"
+_MAIL_DOMAIN_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
 _MEMBER_PATTERN = r"^(@[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*|[^@\s]+@[^@\s]+)$"
 _DURATION_PATTERN = r"^[1-9][0-9]{0,4}[smhd]$"
 
@@ -36,6 +38,8 @@ _UNTIL = re.compile(_UNTIL_PATTERN)
 _SHARE = re.compile(_SHARE_PATTERN)
 _SIGNER = re.compile(_SIGNER_PATTERN)
 _SOURCE = re.compile(_SOURCE_PATTERN)
+_REFERENCE = re.compile(_REFERENCE_PATTERN)
+_MAIL_DOMAIN = re.compile(_MAIL_DOMAIN_PATTERN)
 _NAME = re.compile(NAME_PATTERN)
 _MEMBER = re.compile(_MEMBER_PATTERN)
 _DURATION = re.compile(_DURATION_PATTERN)
@@ -172,6 +176,27 @@ def _source(text: str) -> str:
     return text
 
 
+def _secret(text: str) -> str:
+    # What was written is not repeated: it may be the password itself.
+    if _REFERENCE.fullmatch(text) is None:
+        raise refuse(
+            "this does not refer to a secret", "write env:NAME or file:/full/path, never the secret itself"
+        )
+    return text
+
+
+def _mail_domain(text: str) -> str:
+    if _MAIL_DOMAIN.fullmatch(text) is None:
+        raise refuse(f"{text[:60]!r} is not a mail domain", "write what stands behind the @, such as example.com")
+    return text.lower()
+
+
+def _channel(text: str) -> str:
+    if _NAME.fullmatch(text) is None:
+        raise refuse(f"{text!r} is not a name for a channel", NAME_HINT)
+    return text
+
+
 def _group(text: str) -> str:
     if _NAME.fullmatch(text) is None:
         raise refuse(f"{text!r} is not a group name", NAME_HINT)
@@ -217,6 +242,9 @@ Share = Annotated[str, AfterValidator(_share), text_schema(_SHARE_PATTERN)]
 Signer = Annotated[str, AfterValidator(_signer), text_schema(_SIGNER_PATTERN)]
 Source = Annotated[str, AfterValidator(_source), text_schema(_SOURCE_PATTERN)]
 GroupName = Annotated[str, AfterValidator(_group), text_schema(NAME_PATTERN)]
+SecretReference = Annotated[str, AfterValidator(_secret), text_schema(_REFERENCE_PATTERN)]
+MailDomain = Annotated[str, AfterValidator(_mail_domain), text_schema(_MAIL_DOMAIN_PATTERN)]
+ChannelName = Annotated[str, AfterValidator(_channel), text_schema(NAME_PATTERN)]
 Member = Annotated[str, AfterValidator(_member), text_schema(_MEMBER_PATTERN)]
 Line = Annotated[str, AfterValidator(_line), text_schema(r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
 # What follows is checked where more is known than one value: properties need both name and value, and names and

@@ -36,6 +36,7 @@ class Rule(StrEnum):
     UNKNOWN_RELEASE = "unknown-release"
     UNKNOWN_ENVIRONMENT = "unknown-environment"
     UNKNOWN_GROUP = "unknown-group"
+    UNKNOWN_CHANNEL = "unknown-channel"
     UNKNOWN_LABEL = "unknown-label"
     PROMOTION_CIRCLE = "promotion-circle"
     INHERITANCE_CIRCLE = "inheritance-circle"

@@ -20,6 +20,7 @@ from reconciler.desired.findings import Finding, Problem, Rule, Severity
 from reconciler.desired.host_rules import check_hosts
 from reconciler.desired.layout import top_level
 from reconciler.desired.model import UNCOMMITTED, DesiredState
+from reconciler.desired.notification_rules import check_notifications
 from reconciler.desired.patching import Work, read_changes
 from reconciler.desired.reading import MOST_FILES, Reader
 from reconciler.desired.references import check_claims, check_references
@@ -145,6 +146,7 @@ def _conclude(work: Work, revision: str, of_catalog: Iterable[Problem]) -> Loade
         if known_hosts is None:
             problems += check_claims(manifests)
         problems += check_hosts(manifests, work.suggester)
+        problems += check_notifications(manifests, work.suggester)
     findings = in_order(work.reader.findings(problems))
     if findings and findings[0].severity is Severity.ERROR:
         return Loaded(None, findings)

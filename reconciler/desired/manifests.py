@@ -26,6 +26,7 @@ from reconciler.desired.fields import (
 from reconciler.desired.layout import FileKind
 from reconciler.desired.manifest_model import Manifest
 from reconciler.desired.model import HALT_AFTER
+from reconciler.desired.notification_manifests import NotificationsManifest
 from reconciler.desired.package_manifests import OWNERS, package_model, package_schema
 
 MOST_OVERRIDES = 200
@@ -55,6 +56,9 @@ class SettingsManifest(Manifest):
     )
     removals: RemovalsManifest = Field(
         default=RemovalsManifest(), description="How careful removals of packages from many hosts are."
+    )
+    notifications: NotificationsManifest = Field(
+        default=NotificationsManifest(), description="Who is told of what."
     )
 
 

@@ -11,6 +11,7 @@ from enum import Enum, StrEnum, auto
 from typing import Final
 
 from reconciler.desired.access import WinRMAccess
+from reconciler.desired.notifications import NO_NOTIFICATIONS, Notifications
 from reconciler.kernel.assignment import Hold
 from reconciler.kernel.practice import NO_PRACTICE, Practice
 from reconciler.kernel.probes import Probe
@@ -184,7 +185,7 @@ class DesiredState:
 
     Packages, environments, hosts, tenants and groups are in the order of their names. ``groups`` names the
     members of each group as a CODEOWNERS file takes them. A removal that more than ``removal_share`` (of 1) of
-    an environment's hosts would see at once waits for a confirmation.
+    an environment's hosts would see at once waits for a confirmation. ``notifications`` says who is told of what.
     """
 
     revision: str
@@ -194,6 +195,7 @@ class DesiredState:
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removal_share: float = REMOVAL_SHARE
+    notifications: Notifications = NO_NOTIFICATIONS
     _hosts_by_key: Mapping[str, Host] = field(init=False, repr=False, compare=False)
     _versions: Mapping[str, Mapping[str, Wanted]] = field(init=False, repr=False, compare=False)
 

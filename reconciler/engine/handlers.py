@@ -32,12 +32,13 @@ class Cause(StrEnum):
     ASSIGNMENT = "assignment"
     REPORT = "report"
     SILENCE = "silence"
+    POST = "post"
     TIMER = "timer"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One piece of work: a cause and its subject (a host's name, a timer's name, or nothing)."""
+    """One piece of work: a cause and its subject (a host's name, a channel, a timer's name, or nothing)."""
 
     cause: Cause
     subject: str = ""
@@ -78,6 +79,10 @@ class Registry:
     def on_silence(self, handler: Handler) -> Handler:
         """Register what runs when a host has fallen silent or spoken again; the key's subject is its name."""
         return self._register(Cause.SILENCE, handler)
+
+    def on_post(self, handler: Handler) -> Handler:
+        """Register what runs when something waits to be sent; the key's subject says by which channel to whom."""
+        return self._register(Cause.POST, handler)
 
     def on_timer(self, name: str, seconds: float) -> Callable[[Handler], Handler]:
         """Register what runs every ``seconds``, once at the start included."""

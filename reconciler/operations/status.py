@@ -10,6 +10,7 @@ from reconciler.operations.desired import state_in_force
 from reconciler.operations.fleet import known_hosts
 from reconciler.planning.status import HostStatus, host_status
 from reconciler.site import Site
+from reconciler.store.outbox import Waiting
 from reconciler.store.revisions import RevisionRecord, Verdict
 
 
@@ -29,7 +30,8 @@ class SiteStatus:
     """Where everything stands.
 
     ``rejected`` is the newest revision where that is not the one in force because it does not validate;
-    ``fetch_trouble`` says why the repository cannot be followed now, empty where it can.
+    ``fetch_trouble`` says why the repository cannot be followed now, empty where it can. ``notifications`` are
+    the channels where something waits to be told, or was given up.
     """
 
     in_force: RevisionRecord | None
@@ -37,6 +39,7 @@ class SiteStatus:
     fetch_trouble: str
     hosts: tuple[HostStatus, ...]
     halts: tuple[Halt, ...] = ()
+    notifications: tuple[Waiting, ...] = ()
 
 
 def site_status(site: Site, environment: str | None = None) -> SiteStatus:
@@ -65,6 +68,7 @@ def site_status(site: Site, environment: str | None = None) -> SiteStatus:
         fetch_trouble=site.revisions.fact("fetchTrouble") or "",
         hosts=hosts,
         halts=_halts(hosts),
+        notifications=site.outbox.waiting(),
     )
 
 

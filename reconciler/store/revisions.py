@@ -82,6 +82,12 @@ class RevisionStore:
             rows = connection.execute(query).all()
         return tuple(_record(row) for row in rows)
 
+    def after(self, sequence: int) -> tuple[tuple[int, RevisionRecord], ...]:
+        """Return the revisions seen after the one of this number, each with its own number, the oldest first."""
+        query = sa.select(revisions).where(revisions.c.sequence > sequence).order_by(revisions.c.sequence)
+        with self._database.read() as connection:
+            return tuple((row.sequence, _record(row)) for row in connection.execute(query))
+
     def find(self, commit: str) -> RevisionRecord | None:
         """Return the last record of ``commit``, or ``None``."""
         query = (

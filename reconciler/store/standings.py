@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -133,6 +134,39 @@ class StandingStore:
             rows = connection.execute(query).all()
         return tuple(Transition(row.at, row.host, row.package, row.before, row.after, row.message) for row in rows)
 
+    def last_transition(self) -> int:
+        """Return the number of the newest transition, 0 where there is none."""
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(sa.func.max(transitions.c.sequence))) or 0
+
+    def degraded(self) -> tuple[PackageStanding, ...]:
+        """Return the packages on hosts that failed or need a person."""
+        return self._read(standings.c.health == Health.DEGRADED, standings.c.package != "")
+
+    def of_hosts(self, hosts: Collection[str]) -> tuple[PackageStanding, ...]:
+        """Return where the packages of these hosts stand."""
+        wanted = sa.text("SELECT value FROM json_each(:names)").bindparams(names=json.dumps(sorted(hosts)))
+        return self._read(standings.c.host.in_(wanted), standings.c.package != "")
+
+    def _read(self, *conditions: sa.ColumnElement[bool]) -> tuple[PackageStanding, ...]:
+        columns = (getattr(standings.c, field.name) for field in fields(PackageStanding))
+        query = sa.select(*columns).where(*conditions).order_by(standings.c.host, standings.c.package)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(
+            PackageStanding(
+                row.host,
+                row.package,
+                Sync(row.sync),
+                Health(row.health),
+                Reason(row.reason),
+                row.installed,
+                row.wanted,
+                row.message,
+            )
+            for row in rows
+        )
+
     def transitions(
         self, *, host: str | None = None, package: str | None = None, limit: int = 50
     ) -> tuple[Transition, ...]:
@@ -160,6 +194,7 @@ def _upsert(standing: PackageStanding, now: float, *, unchanged: bool) -> sa.Ins
         "reason": standing.reason,
         "installed": standing.installed,
         "wanted": standing.wanted,
+        "message": standing.message,
     }
     statement = insert(standings).values(host=standing.host, package=standing.package, since=now, **values)
     changed = values if unchanged else {**values, "since": now}

@@ -120,6 +120,42 @@ audit = sa.Table(
     comment="What happened, each record with the hash of the one before. Append-only.",
 )
 
+situations = sa.Table(
+    "situations",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+    comment="What people were told of and still is so. Changed with the letters that tell of it.",
+)
+
+letters = sa.Table(
+    "letters",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("recipient", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("message", sa.Text),
+    sa.Column("sent_at", sa.Float),
+    sa.Column("given_up_at", sa.Float),
+    sa.Index("ix_letters_lane", "channel", "recipient", "number"),
+    sqlite_autoincrement=True,
+    comment="The outbox: what is to be told, and what was. Letters with one message go out together.",
+)
+
+lanes = sa.Table(
+    "lanes",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("recipient", sa.Text, primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failing_since", sa.Float, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    comment="The channels that failed last, and when the next try is due.",
+)
+
 standings = sa.Table(
     "standings",
     metadata,
@@ -131,6 +167,8 @@ standings = sa.Table(
     sa.Column("since", sa.Float, nullable=False),
     sa.Column("installed", sa.Text),
     sa.Column("wanted", sa.Text),
+    sa.Column("message", sa.Text, nullable=False, server_default=""),
+    sa.Index("ix_standings_health", "health"),
     comment="Where each package of each host last stood, and since when.",
 )
 

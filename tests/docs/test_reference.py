@@ -74,6 +74,9 @@ def keys_of(schema: dict[str, Any], definitions: dict[str, Any], path: str = "")
         yield from keys_of(part, definitions, path)
     if "items" in schema:
         yield from keys_of(schema["items"], definitions, f"{path}[]")
+    for named in (schema.get("additionalProperties"), *schema.get("patternProperties", {}).values()):
+        if isinstance(named, dict):
+            yield from keys_of(named, definitions, f"{path}.<name>")
     for key, inner in schema.get("properties", {}).items():
         here = f"{path}.{key}" if path else key
         yield here

@@ -16,6 +16,8 @@ from alembic.script import ScriptDirectory
 from reconciler.store import database as module
 from reconciler.store.database import NEWEST_MIGRATION, Database, StoreError
 from reconciler.store.hosts import HostStore
+from reconciler.store.outbox import TOLD_REVISION
+from reconciler.store.revisions import RevisionStore
 from reconciler.store.tables import metadata
 
 MIGRATIONS = Path(module.__file__).parent / "migrations"
@@ -112,3 +114,22 @@ def test_bringing_a_database_up_to_date_finds_the_hosts_that_had_failed_tries(tm
     database = Database(path)
     assert HostStore(database).failing() == {"FAILED-1"}
     database.close()
+
+
+def test_an_outbox_added_to_an_installation_begins_with_what_comes(tmp_path: Path) -> None:
+    path = tmp_path / "reconciler.sqlite"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        connection.exec_driver_sql(
+            "INSERT INTO revisions (sequence, 'commit', seen_at, committed_at, author, subject, verdict, "
+            "findings, rewritten) VALUES (7, 'c', 1, 1, 'a', 's', 'invalid', '[]', 0)"
+        )
+        connection.commit()
+    engine.dispose()
+    migrated = Database(path)
+    assert RevisionStore(migrated).fact(TOLD_REVISION) == "7"
+    migrated.close()

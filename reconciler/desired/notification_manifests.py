@@ -1,0 +1,80 @@
+"""The part of reconciler.yaml that says who is told of what, as pydantic models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reconciler.desired.fields import (
+    ChannelName,
+    Duration,
+    EnvironmentName,
+    MailDomain,
+    Name,
+    SecretReference,
+)
+from reconciler.desired.manifest_model import Manifest
+from reconciler.desired.notifications import GATHER, MOST_PER_HOUR
+
+TopicName = Literal["invalid", "rewritten", "halted", "degraded", "silent", "rolledOut", "removal"]
+
+
+class ChannelManifest(Manifest):
+    """One way of telling somebody."""
+
+    kind: Literal["mail", "teams", "slack", "webhook"] = Field(
+        description="By what it goes: mail, teams, slack or webhook."
+    )
+    address: SecretReference = Field(
+        description="Where the address stands on the server: env:NAME or file:/full/path. Never the address "
+        "itself, which holds passwords and tokens."
+    )
+    gather: Duration = Field(
+        default=GATHER,
+        description="How long what happens is gathered into one message: a number and s, m, h or d.",
+    )
+    most_per_hour: int = Field(
+        default=MOST_PER_HOUR,
+        ge=1,
+        le=1000,
+        description="How many messages it is sent in an hour at most. What is more waits, and comes as one.",
+    )
+    authors: list[MailDomain] = Field(
+        default_factory=list,
+        description="Of a mail channel: the domains at which authors of commits are written to themselves when a "
+        "commit of theirs does not validate or rewrote history, such as example.com.",
+    )
+
+
+class SubscriptionManifest(Manifest):
+    """What a channel is told of."""
+
+    channel: Name = Field(description="The channel, by its name above.")
+    of: Annotated[list[TopicName], Field(min_length=1)] | None = Field(
+        default=None, description="The topics that it is told of. Without it, all."
+    )
+    environments: Annotated[list[EnvironmentName], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Only what concerns these environments. What concerns no environment is told all the same.",
+    )
+    packages: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Only what concerns these packages. What concerns no package is told all the same.",
+    )
+    groups: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Only what concerns packages or environments that these groups own. What concerns neither is "
+        "told all the same.",
+    )
+
+
+class NotificationsManifest(Manifest):
+    """Who is told of what that happens, and by which way."""
+
+    channels: dict[ChannelName, ChannelManifest] = Field(
+        default_factory=dict, description="The ways of telling, by names of your own."
+    )
+    tell: list[SubscriptionManifest] = Field(
+        default_factory=list, description="Which channel is told of what. A channel may stand here several times."
+    )

@@ -1,0 +1,61 @@
+"""A daemon tells people what happens, by a real channel, also after it was killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from tests.daemon.conftest import Server, eventually
+
+SETTINGS = """version: 1
+notifications:
+  channels:
+    up: {{kind: webhook, address: "file:{folder}/up", gather: 1s}}
+    down: {{kind: webhook, address: "file:{folder}/down", gather: 1s}}
+  tell:
+    - {{channel: down}}
+    - {{channel: up}}
+"""
+
+
+@pytest.fixture
+def hook(tmp_path: Path, server: Server, httpserver: HTTPServer) -> HTTPServer:
+    httpserver.expect_request("/up", method="POST").respond_with_data("")
+    httpserver.expect_request("/down", method="POST").respond_with_data("", status=500)
+    for name in ("up", "down"):
+        (tmp_path / name).write_text(httpserver.url_for(f"/{name}"))
+    server.publish({"environments/reconciler.yaml": SETTINGS.format(folder=tmp_path)})
+    return httpserver
+
+
+def bodies(hook: HTTPServer, path: str) -> list[str]:
+    return [json.loads(r.get_data())["message"] for r, _ in hook.log if r.path == path]
+
+
+def status(server: Server) -> str:
+    command = [sys.executable, "-m", "reconciler.cli.main", "status", "--data", str(server.site.settings.data)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_people_are_told_and_a_channel_that_is_down_is_shown(server: Server, hook: HTTPServer) -> None:
+    server.publish({"environments/dev/environment.yaml": "packages:\n  app: 9.9.9\n"})
+    (told,) = eventually(lambda: bodies(hook, "/up"))
+    assert "does not validate, so it is not in force" in told
+    shown = eventually(lambda: said if "last error" in (said := status(server)) else None)
+    assert "notifications: 1 waiting for down since " in shown
+    assert "500" in shown
+
+    server.process.kill()
+    server.process.start()
+    hook.clear()
+    hook.expect_request("/up", method="POST").respond_with_data("")
+    hook.expect_request("/down", method="POST").respond_with_data("")
+    (later,) = eventually(lambda: bodies(hook, "/down"))
+    assert later.splitlines()[0] == told.splitlines()[0]
+    eventually(lambda: "notifications:" not in status(server))
+    assert bodies(hook, "/up") == [], "it was told already"
