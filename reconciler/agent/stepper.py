@@ -234,7 +234,7 @@ class Stepper:
                     told = f"the installer returned {result.exit_code}, but {missing}"
                     return self.put_back(going, Ending(Outcome.NOT_CONFIRMED, told), paths)
                 reboot_needed = kind is ExitClass.SUCCESS_REBOOT_NEEDED
-            elif action.verb is Verb.COMMAND:
+            elif action.verb in (Verb.COMMAND, Verb.START):
                 return Ending(Outcome.NOT_FINISHED, describe(result))
             elif missing or result.exit_code != NO_RESULT:
                 outcome = Outcome.PLAN_WRONG if kind is ExitClass.PLAN_AGAIN else Outcome.FAILED

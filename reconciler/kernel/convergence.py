@@ -163,13 +163,16 @@ def _as_practised(goal: Goal, step: Step) -> Step:
 
 
 def _finishing(goal: Goal, found: Finding, tally: Tally | None) -> Step | None:
-    """Return the step that runs again what a package wants to be run after a step, where that failed."""
+    """Return the step that does again what belongs after a step, where that failed: services, then commands.
+
+    Which of the services had run before the step is not known any more, so all are started but disabled ones.
+    """
     if tally is None or tally.last_outcome is not Outcome.NOT_FINISHED or goal.target is None:
         return None
-    commands = _commands(goal, goal.practice.after)
-    return (
-        Step(StepKind.FINISH, goal.package, found.installed, goal.target.version, commands) if commands else None
-    )
+    practice = goal.practice
+    start = Action(Verb.START, services=practice.services, seconds=practice.seconds)
+    actions = (*((start,) if practice.services else ()), *_commands(goal, practice.after))
+    return Step(StepKind.FINISH, goal.package, found.installed, goal.target.version, actions) if actions else None
 
 
 def _commands(goal: Goal, lines: tuple[str, ...]) -> tuple[Action, ...]:

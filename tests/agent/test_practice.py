@@ -117,6 +117,17 @@ def test_services_that_do_not_start_again_are_told(agent):
     assert "it hangs" in attempt.message
 
 
+def test_services_that_did_not_start_again_are_started_by_a_step_of_its_own(agent):
+    agent.windows.add_fault(Fault("", CallKind.START, 1053, "service Sample: it hangs", times=2))
+    want(agent, services=("Sample",))
+    assert agent.turn_fully().outcome is Outcome.NOT_FINISHED
+    again = agent.turn_fully()
+    assert (again.kind, again.outcome) == (StepKind.FINISH, Outcome.NOT_FINISHED)
+    assert services(agent)[0] == "stopped automatic"
+    assert agent.turn_fully().outcome is Outcome.SUCCEEDED
+    assert services(agent)[0] == "running automatic"
+
+
 @pytest.mark.parametrize("dies_after", ["stop", "install"])
 def test_services_run_again_although_the_agent_died(agent, dies_after):
     agent.want(replace(agent.catalog.goal(agent.newer), practice=STOP_AND_START))
