@@ -111,9 +111,11 @@ class Pusher:
                     self._hosts[name] = _Kept(target, now)
                 elif kept.target != target or kept.worked_from != self._assigned(name):
                     kept.target, kept.due_at = target, now
-            for name in self._hosts.keys() - wanted:
-                del self._hosts[name]
+            gone = {name: self._hosts.pop(name) for name in self._hosts.keys() - wanted}
+            opened = [kept.opened for name, kept in gone.items() if kept.opened and name not in self._going]
             self._changed.notify_all()
+        if opened:
+            threading.Thread(target=_close, args=(opened,), name="push-close", daemon=True).start()
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -203,6 +205,12 @@ class Pusher:
     def _assigned(self, name: str) -> str:
         member = self._roster.find(name)
         return member.assigned if member is not None else ""
+
+
+def _close(opened: list[_Opened]) -> None:
+    """Close the shells of hosts that are pushed no longer. It may take its time, so nobody waits for it."""
+    for one in opened:
+        one.connection.close()
 
 
 class _Ledger:
