@@ -20,6 +20,7 @@ from reconciler.store.outbox import OutboxStore
 from reconciler.store.retries import RetryStore
 from reconciler.store.revisions import RevisionStore
 from reconciler.store.standings import StandingStore
+from reconciler.store.tickets import TicketStore
 
 _DATABASE = "reconciler.sqlite"
 
@@ -40,6 +41,7 @@ class Site:
     standings: StandingStore
     outbox: OutboxStore
     audit: AuditStore
+    tickets: TicketStore
     artifacts: ArtifactStore
     logs: AttemptLogs
     loads: LoadCache
@@ -73,6 +75,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
             StandingStore(database),
             OutboxStore(database),
             AuditStore(database),
+            TicketStore(database),
             ArtifactStore(data / "artifacts"),
             AttemptLogs(data / "attempt-logs"),
             LoadCache(data / "desired-state.cache"),

@@ -1,4 +1,4 @@
-"""Commands on agents: agent token, agent msi."""
+"""Commands on agents: agent token, agent msi, agent push."""
 
 from __future__ import annotations
 
@@ -92,3 +92,30 @@ def msi(
     else:
         print_line(f"{built.path}: Reconciler Agent {built.version} for {server}")
         print_line(f'on a host, as an administrator: msiexec /i "{built.path.name}" /qn TOKEN=<token>')
+
+
+@app.command("push", epilog="Example: `reconciler agent push PROD-01`")
+def push(
+    host: Annotated[str, typer.Argument(help="The host's name, in any case; its file says how it is reached.")],
+    server: Annotated[
+        str | None,
+        typer.Option("--server", help="The server's address, as the host reaches it; else as the daemon serves."),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Seconds to wait for the agent to enrol.", min=1, max=86400)
+    ] = 120.0,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Put the agent on a host over WinRM, and wait until it has enrolled. The daemon must run."""
+    from reconciler.cli.output import print_json, print_line
+    from reconciler.operations.push_agent import push_agent
+    from reconciler.site import open_site
+
+    with open_site(settings_from(data=data)) as site:
+        pushed = push_agent(site, host, server, timeout, lambda text: typer.echo(text, err=True))
+    if form is Format.JSON:
+        print_json(pushed)
+    else:
+        print_line(f"{pushed.host}: Reconciler Agent {pushed.version} has enrolled into {pushed.environment}")
+        print_line("to have it keep the host, take driver, address and winrm out of the host's file")

@@ -48,7 +48,7 @@ class Daemon:
         site.revisions.set_fact("root", site.settings.root)
         self._keeper = Keeper(site)
         self._courier = Courier(site, self._keeper)
-        self._tickets = Tickets()
+        self._tickets = Tickets(site.tickets)
         authority = site.settings.data / "tls" / "ca.pem"
         files = FileServer(lambda: site.revisions.fact("url") or "", authority, self._tickets)
         self._pusher = Pusher(site, self._keeper.roster, self._keeper.looked_at, files)

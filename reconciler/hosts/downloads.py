@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -37,7 +38,7 @@ class Downloads:
         await (self._own if own else self._rest)(scope, receive, send)
 
     async def _download(self, request: Request) -> Response:
-        sha256 = self._tickets.redeem(request.path_params["ticket"], time.time())
+        sha256 = await run_in_threadpool(self._tickets.redeem, request.path_params["ticket"], time.time())
         if sha256 is None:
             return JSONResponse({"error": "this ticket is not good, or no longer"}, 403)
         path = self._artifacts.find(sha256)

@@ -1,10 +1,11 @@
-"""Short-lived permissions to fetch one artifact, for hosts that have no key of their own. In memory only."""
+"""Gives hosts that have no key of their own short-lived permissions to fetch one artifact each."""
 
 from __future__ import annotations
 
 import secrets
-import threading
-from dataclasses import dataclass
+
+from reconciler.kernel.protocol import hash_key
+from reconciler.store.tickets import TicketStore
 
 TICKET_SECONDS = 3600.0
 """Seconds that a ticket is good for: as long as a host is given to fetch a file."""
@@ -13,18 +14,15 @@ DOWNLOADS = "/push/v1/files/"
 """GET with a ticket and the file's name appended; honours Range."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ticket:
-    sha256: str
-    expires_at: float
-
-
 class Tickets:
-    """The tickets of one daemon. A restart ends them all; whoever fetches then asks for a new one."""
+    """The tickets of one installation. The daemon redeems those that other commands issue, too.
 
-    def __init__(self) -> None:
-        self._tickets: dict[str, _Ticket] = {}
-        self._lock = threading.Lock()
+    Args:
+        store: where their hashes are kept.
+    """
+
+    def __init__(self, store: TicketStore) -> None:
+        self._store = store
 
     def issue(self, sha256: str, now: float) -> str:
         """Return a new ticket for the artifact with this hash.
@@ -34,18 +32,13 @@ class Tickets:
             now: seconds since the epoch.
         """
         ticket = secrets.token_urlsafe(32)
-        with self._lock:
-            self._tickets = {name: kept for name, kept in self._tickets.items() if kept.expires_at > now}
-            self._tickets[ticket] = _Ticket(sha256, now + TICKET_SECONDS)
+        self._store.add(hash_key(ticket), sha256, now, now + TICKET_SECONDS)
         return ticket
 
     def redeem(self, ticket: str, now: float) -> str | None:
         """Return the hash that a ticket is for, or ``None``. It stays good: a download may break off."""
-        with self._lock:
-            found = self._tickets.get(ticket)
-        return found.sha256 if found is not None and found.expires_at > now else None
+        return self._store.artifact_of(hash_key(ticket), now)
 
     def withdraw(self, ticket: str) -> None:
         """End a ticket: the file is there."""
-        with self._lock:
-            self._tickets.pop(ticket, None)
+        self._store.drop(hash_key(ticket))

@@ -69,6 +69,15 @@ hosts = sa.Table(
     comment="Each enrolled host: how it proves itself, what it last said, and what it should have.",
 )
 
+tickets = sa.Table(
+    "tickets",
+    metadata,
+    sa.Column("ticket_sha256", sa.Text, primary_key=True),
+    sa.Column("artifact", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    comment="Who shows one of these may fetch one file: hosts that the server reaches itself have no key.",
+)
+
 managed = sa.Table(
     "managed",
     metadata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from reconciler.hosts.winrm.commands import Commands
 from reconciler.hosts.winrm.connection import Connection
 from reconciler.hosts.winrm.files import FileServer, WinRMFiles
 from reconciler.kernel.artifact import Artifact
+from reconciler.store.database import Database
+from reconciler.store.tickets import TicketStore
 from tests.hosts.winrm.conftest import Service, done
 
 RIGHT, WRONG = "a" * 64, "b" * 64
@@ -28,8 +31,10 @@ def said(sha256: str, code: int = 0) -> bytes:
 
 
 @pytest.fixture
-def tickets() -> Tickets:
-    return Tickets()
+def tickets(tmp_path: Path) -> Iterator[Tickets]:
+    database = Database(tmp_path / "store.sqlite")
+    yield Tickets(TicketStore(database))
+    database.close()
 
 
 @pytest.fixture
