@@ -101,6 +101,9 @@ def push(
         str | None,
         typer.Option("--server", help="The server's address, as the host reaches it; else as the daemon serves."),
     ] = None,
+    poll_seconds: Annotated[
+        float | None, typer.Option("--poll-seconds", help="Seconds between check-ins; 60 by default.")
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds to wait for the agent to enrol.", min=1, max=86400)
     ] = 120.0,
@@ -109,11 +112,12 @@ def push(
 ) -> None:
     """Put the agent on a host over WinRM, and wait until it has enrolled. The daemon must run."""
     from reconciler.cli.output import print_json, print_line
-    from reconciler.operations.push_agent import push_agent
+    from reconciler.operations.push_agent import WantedAgent, push_agent
     from reconciler.site import open_site
 
+    wanted = WantedAgent(server, {"pollSeconds": poll_seconds} if poll_seconds is not None else {})
     with open_site(settings_from(data=data)) as site:
-        pushed = push_agent(site, host, server, timeout, lambda text: typer.echo(text, err=True))
+        pushed = push_agent(site, host, wanted, timeout, lambda text: typer.echo(text, err=True))
     if form is Format.JSON:
         print_json(pushed)
     else:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reconciler.agent.installer_log import telling_line
 from reconciler.agent.machine import Run, RunResult
@@ -42,6 +43,16 @@ class CannotPushAgent(ReconcilerError):
 
 
 @dataclass(frozen=True, slots=True)
+class WantedAgent:
+    """How an agent is to be: the address that it asks, ``None`` for the one that the daemon last served at, and
+    further settings of ``agent.json``.
+    """
+
+    server: str | None
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class PushedAgent:
     """An agent that was put on a host and has enrolled. ``version`` is the agent's."""
 
@@ -52,14 +63,14 @@ class PushedAgent:
 
 
 def push_agent(
-    site: Site, name: str, server: str | None, enrol_seconds: float, say: Callable[[str], object]
+    site: Site, name: str, wanted: WantedAgent, enrol_seconds: float, say: Callable[[str], object]
 ) -> PushedAgent:
     """Put the agent on a host that is reached by WinRM, and wait until it has enrolled.
 
     Args:
         site: the installation; its daemon must run, since the host fetches the installer from it.
         name: the host's name, in any case.
-        server: the address that the agent is to ask; ``None`` for the one that the daemon last served at.
+        wanted: how the agent is to be.
         enrol_seconds: how long to wait for the agent.
         say: told what is being done.
 
@@ -74,7 +85,7 @@ def push_agent(
     if host is None or host.winrm is None:
         hint = "give it a file with driver: winrm and how it is reached; see docs/how-to/push-by-winrm.md"
         raise CannotPushAgent("no file says how to reach this host", where=name, hint=hint)
-    address = server or site.revisions.fact("url")
+    address = wanted.server or site.revisions.fact("url")
     if not address:
         raise CannotPushAgent("nothing serves agents yet", hint="start the daemon: reconciler daemon")
     authority = site.settings.data / "tls" / "ca.pem"
@@ -82,7 +93,9 @@ def push_agent(
     key_before = known.key_sha256 if known is not None else ""
     with tempfile.TemporaryDirectory(prefix="reconciler-agent-") as folder:
         say("building the installer")
-        built = make_agent_installer(AgentInstaller(address, authority, {}), Path(folder) / "reconciler-agent.msi")
+        built = make_agent_installer(
+            AgentInstaller(address, authority, wanted.settings), Path(folder) / "reconciler-agent.msi"
+        )
         artifact = site.artifacts.add(built.path)
     connection = Connection(host.name, lambda: open_protocol(target_of(host)), lambda: None)
     try:

@@ -1,4 +1,4 @@
-"""Short-lived permissions to fetch one artifact, for hosts without a key of their own. Only their hashes are kept."""
+"""Short-lived permissions to fetch one artifact, for hosts without a key. Only their hashes are kept."""
 
 from __future__ import annotations
 
