@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-import traceback
 import unittest
 from collections.abc import Iterator
 
@@ -29,23 +28,10 @@ from reconciler.lab.processes import processes_of
 from reconciler.testing import machine_contract
 from reconciler.testing.machine_contract import ContractPackages
 from tests.system.conftest import ExamplePackages, MisbehavingReleases
+from tests.system.winrm_push.case_outcomes import Outcomes
 
 CASES = sorted(name for name in dir(machine_contract.MachineContract) if name.startswith("test_"))
 FOLDER = r"C:\Contract"
-
-
-class Outcomes(unittest.TestResult):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: dict[str, str] = {}
-
-    def addSuccess(self, test: unittest.TestCase) -> None:
-        self.found[test.id().rpartition(".")[2]] = ""
-
-    def addFailure(self, test: unittest.TestCase, error: object) -> None:
-        self.found[test.id().rpartition(".")[2]] = "".join(traceback.format_exception(error[1]))  # type: ignore[index]
-
-    addError = addFailure
 
 
 def suite_for(
