@@ -9,7 +9,7 @@ import time
 from reconciler.agent.installer_log import decode_log
 from reconciler.agent.machine import RunResult
 from reconciler.hosts.winrm.commands import Commands, HostAway
-from reconciler.hosts.winrm.scripts import ALIVE, CLAIM, LOG, RESULT
+from reconciler.hosts.winrm.scripts import ALIVE, CLAIM, LAST_LINE, LOG, RESULT
 from reconciler.hosts.winrm.tasks import task_name
 from reconciler.kernel.protocol import LONGEST_LOG
 
@@ -121,12 +121,18 @@ class RemoteRun:
             return
         self._silent_since = None
         if told.startswith(_ENDED):
-            self._ended, self._result = True, _read_result(told)
+            self._ended, self._result = True, self._worded(_read_result(told))
         elif _CLAIMED in told:
             # It may have ended between the two questions: only where it is dead twice, it is.
             self._ended, self._dead_once = self._dead_once, True
         elif _UNCLAIMED in told and time.monotonic() - self._begun > _START_SECONDS:
             self._commands.run(f'mkdir "{claim}" & mkdir "{claim}\\{STOPPED}"', repeatable=True)
+
+    def _worded(self, result: RunResult | None) -> RunResult | None:
+        if result is None or result.message != LAST_LINE:
+            return result
+        said = [line.strip() for line in self.log().splitlines() if line.strip()]
+        return RunResult(result.exit_code, said[-1] if said else "")
 
 
 def _read_result(told: str) -> RunResult | None:

@@ -46,9 +46,30 @@ _TAIL = f"""
 if defined WORDS >>{RESULT}.new echo %WORDS%
 move /y {RESULT}.new {RESULT} >nul
 exit /b
+
+:stop
+sc query %1 | find "RUNNING" >nul
+if errorlevel 1 exit /b 0
+net stop %1
+if defined GROUP set "GROUP=; %GROUP%"
+set "GROUP=%~1%GROUP%"
+sc query %1 | find "RUNNING" >nul
+if not errorlevel 1 set CODE=1
+exit /b 0
 """
+_OWN_IMAGES = frozenset(
+    f"{name}.exe"
+    for name in ("cmd", "conhost", "taskkill", "taskeng", "svchost", "services", "wininit", "winlogon", "csrss")
+)
+"""What a run descends from or lives by: cmd and its console, the task scheduler, and what started that."""
+
+_DEPENDENTS_BYTES = 65536
+LAST_LINE = "===last-line"
+"""Stands for the words of a result where they are the last line of the log."""
+
 _START_MODES = {StartMode.AUTOMATIC: "auto", StartMode.MANUAL: "demand", StartMode.DISABLED: "disabled"}
 _LINE = 1000
+_NO_SUCH_SERVICE = 1060  # ERROR_SERVICE_DOES_NOT_EXIST
 
 
 def script_of(call: Call, log: str) -> str:
@@ -97,7 +118,8 @@ def _command(subject: str, log: str) -> list[str]:
     """Run a command line in a batch file of its own: it may be one itself, or end the one it is in."""
     name = "command.cmd"
     encoded = f"@echo off\r\nchcp 65001 >nul\r\n{subject}\r\n".encode()
-    return [*_write(name, encoded), *_counted(f'cmd /d /c {name} >"{_plain(log)}" 2>&1')]
+    ran = _counted(f'cmd /d /c {name} >"{_plain(log)}" 2>&1')
+    return [*_write(name, encoded), *ran, f"set WORDS={LAST_LINE}"]
 
 
 def _configure(call: Call) -> list[str]:
@@ -128,11 +150,22 @@ def _set(setting: Setting, paths: dict[str, str]) -> list[str]:
                 return [*made, *_checked(f'copy /y nul "{target}"', setting)]
             return [*made, *_write("placed", content), *_checked(f'copy /y /b placed "{target}"', setting)]
         case ServiceSetup():
-            lines = []
-            if setting.start is not None:
-                mode = _START_MODES[setting.start]
-                lines += _checked(f"sc config {_argument(setting.name)} start= {mode}", setting)
-            return lines + (_service_to(setting.state, setting.name) if setting.state is not None else [])
+            return _set_up(setting)
+
+
+def _set_up(setting: ServiceSetup) -> list[str]:
+    key = _argument(rf"HKLM\SYSTEM\CurrentControlSet\Services\{setting.name}")
+    lines = []
+    if setting.start is not None:
+        lines += _checked(f"sc config {_argument(setting.name)} start= {_START_MODES[setting.start]}", setting)
+    if setting.state is not None:
+        lines += _service_to(setting.state, setting.name)
+    missing = f"reg query {key} >nul"
+    return [
+        *lines,
+        *(missing, f'if errorlevel 1 set "WORDS={_safe(setting)}: there is no such service"'),
+        *(missing, f"if errorlevel 1 set CODE={_NO_SUCH_SERVICE}"),
+    ]
 
 
 def _delete(setting: Setting) -> list[str]:
@@ -152,20 +185,31 @@ def _name(value: RegistryValue) -> str:
 
 
 def _stop(services: tuple[str, ...], processes: tuple[str, ...]) -> list[str]:
-    """Stop services and tell which of them ran, then end processes; one that is not there is no fault."""
+    """Stop services, each after those that depend on it, and tell which ran, in the order to start them again in.
+
+    Then end processes; one that is not there is no fault.
+
+    Raises:
+        MachineError: the run itself would be ended by that.
+    """
+    own = [image for image in processes if image.lower() in _OWN_IMAGES]
+    if own:
+        raise MachineError(
+            f"{', '.join(own)} cannot be ended by a run: the run itself would end with it",
+            hint="take it out of the package's stop.processes, or keep this host by an agent",
+        )
     lines = [f'set "WORDS={STOPPED}"', "set SEPARATOR="]
     for service in services:
         name = _plain(service)
-        runs = f'sc query "{name}" | find "RUNNING" >nul'
         lines += [
-            "set RAN=",
-            *(runs, "if not errorlevel 1 set RAN=1"),
-            f'if defined RAN net stop "{name}" /y',
-            f'if defined RAN set "WORDS=%WORDS%%SEPARATOR%{name}"',
-            'if defined RAN set "SEPARATOR=; "',
-            *(runs, "if not errorlevel 1 set CODE=1"),
+            "set GROUP=",
+            f'sc enumdepend "{name}" {_DEPENDENTS_BYTES} >dependents',
+            'for /f "tokens=1*" %%A in (dependents) do if "%%A"=="SERVICE_NAME:" call :stop "%%B"',
+            f'call :stop "{_plain(name)}"',  # `call` takes percent signs a second time
+            'if defined GROUP set "WORDS=%WORDS%%SEPARATOR%%GROUP%"',
+            'if defined GROUP set "SEPARATOR=; "',
         ]
-    return lines + [f'taskkill /F /T /IM "{_plain(image)}"' for image in processes]
+    return lines + [f'taskkill /F /IM "{_plain(image)}"' for image in processes]
 
 
 def _start(service: str) -> list[str]:

@@ -30,7 +30,8 @@ def test_a_run_is_claimed_before_anything_else_happens() -> None:
 
 def test_the_result_comes_to_be_whole_and_last() -> None:
     lines = [line for line in lines_of(Call(CallKind.COMMAND, "x")) if line]
-    assert lines[-4:] == [
+    end = lines.index(":stop")
+    assert lines[end - 4 : end] == [
         ">result.new echo %CODE%",
         "if defined WORDS >>result.new echo %WORDS%",
         "move /y result.new result >nul",
@@ -107,11 +108,24 @@ def test_settings_are_set_and_leftovers_deleted() -> None:
 
 def test_only_services_that_ran_are_told_as_stopped() -> None:
     lines = lines_of(Call(CallKind.STOP, services=("Spooler",), processes=("tray.exe",)))
-    stop = lines.index('if defined RAN net stop "Spooler" /y')
-    assert lines[stop - 2 : stop] == ['sc query "Spooler" | find "RUNNING" >nul', "if not errorlevel 1 set RAN=1"]
+    stop = lines[lines.index(":stop") :]
+    assert stop[1:4] == ['sc query %1 | find "RUNNING" >nul', "if errorlevel 1 exit /b 0", "net stop %1"]
     assert 'set "WORDS=stopped: "' in lines
-    assert 'if defined RAN set "WORDS=%WORDS%%SEPARATOR%Spooler"' in lines
-    assert 'taskkill /F /T /IM "tray.exe"' in lines
+    assert 'set "GROUP=%~1%GROUP%"' in stop
+    assert 'taskkill /F /IM "tray.exe"' in lines  # and not what it has started
+
+
+def test_services_that_depend_on_one_are_stopped_before_it() -> None:
+    lines = lines_of(Call(CallKind.STOP, services=("Spooler",)))
+    dependents = lines.index('sc enumdepend "Spooler" 65536 >dependents')
+    assert lines[dependents + 1].endswith('if "%%A"=="SERVICE_NAME:" call :stop "%%B"')
+    assert lines[dependents + 2] == 'call :stop "Spooler"'
+
+
+@pytest.mark.parametrize("image", ["cmd.exe", "SvcHost.EXE", "services.exe", "conhost.exe"])
+def test_a_run_never_ends_what_it_lives_by(image: str) -> None:
+    with pytest.raises(MachineError, match="the run itself would end"):
+        script_of(Call(CallKind.STOP, processes=("tray.exe", image)), LOG)
 
 
 def test_a_service_that_is_gone_or_disabled_is_not_started() -> None:

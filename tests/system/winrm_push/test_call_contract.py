@@ -20,6 +20,7 @@ from reconciler.hosts.winrm.connection import Connection
 from reconciler.hosts.winrm.machine import WinRMMachine
 from reconciler.hosts.winrm.opening import open_protocol
 from reconciler.hosts.winrm.target import Target
+from reconciler.kernel.configuration import RegistryType
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.processes import processes_of
 from reconciler.lab.template import PYTHON
@@ -28,10 +29,26 @@ from reconciler.testing.waiting import eventually
 from tests.system.winrm_push.case_outcomes import Outcomes
 
 CASES = sorted(name for name in dir(call_contract.CallContract) if name.startswith("test_"))
+UNSHOWN = {
+    "test_a_file_version_is_told_in_four_numbers": (
+        "no PowerShell: tests/hosts/winrm/test_questions.py::test_what_a_tool_writes_is_understood"
+    ),
+    "test_what_listens_is_found": (
+        "netstat lists no listeners: tests/hosts/winrm/test_questions.py::test_what_a_tool_writes_is_understood"
+    ),
+    "test_a_service_is_set_up": (
+        "sc has no config: tests/hosts/winrm/test_scripts.py::test_settings_are_set_and_leftovers_deleted"
+    ),
+    "test_a_disabled_service_is_not_started": (
+        "sc has no config: tests/hosts/winrm/test_scripts.py::test_a_service_that_is_gone_or_disabled_is_not_started"
+    ),
+}
+"""What Wine's own tools lack, and the test of the texts that proves it instead; one that passes is a failure."""
+
 ENDLESS = "import time; time.sleep(600)"
 SPOOLER = r"C:\windows\system32\spoolsv.exe"
 CBS = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending"
-SESSION_MANAGER = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager"
+SESSION_MANAGER = r"SYSTEM\CurrentControlSet\Control\Session Manager"
 RENAMES = "PendingFileRenameOperations"
 
 
@@ -54,6 +71,8 @@ def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContr
         service = "ReconcilerContract"
         versioned = PYTHON
         version = "3.13.2150.1013"
+        # Wine's reg stores and shows no REG_QWORD; its text is proven in tests/hosts/winrm.
+        values = tuple(value for value in call_contract.VALUES if value.type is not RegistryType.QWORD)
 
         @classmethod
         def setUpClass(cls) -> None:
@@ -90,10 +109,12 @@ def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContr
 
         def replace_at_boot(self, path: str) -> None:
             if path:
-                entries = rf"\??\{path}.new\0!\??\{path}"
-                on_host("reg", "add", SESSION_MANAGER, "/v", RENAMES, "/t", "REG_MULTI_SZ", "/d", entries, "/f")
+                entries = [r"\??\C:\Config.Msi\1.rbf", "", rf"\??\{path}.new", rf"!\??\{path}"]
+                change = f"winreg.SetValueEx(key, {RENAMES!r}, 0, winreg.REG_MULTI_SZ, {entries!r})"
             else:
-                on_host("reg", "delete", SESSION_MANAGER, "/v", RENAMES, "/f")
+                change = f"winreg.DeleteValue(key, {RENAMES!r})"
+            opened = f"winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, {SESSION_MANAGER!r}, 0, winreg.KEY_ALL_ACCESS)"
+            on_host(PYTHON, "-c", f"import winreg; key = {opened}; {change}")
 
     return WinRMCalls
 
@@ -120,6 +141,12 @@ def outcomes(lab: Lab) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.xfail(reason=UNSHOWN[case], strict=True)) if case in UNSHOWN else case
+        for case in CASES
+    ],
+)
 def test_contract(outcomes: dict[str, str], case: str) -> None:
     assert not outcomes[case], outcomes[case]
