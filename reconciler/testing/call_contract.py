@@ -121,16 +121,16 @@ class CallContract(unittest.TestCase):
         nothing = rf"{self.folder}\none.dll"
         asked = [
             Probe(ProbeKind.SERVICE, "no-such-service"),
-            Probe(ProbeKind.FILE_VERSION, nothing),
             Probe(ProbeKind.FILE_HASH, nothing),
             Probe(ProbeKind.REGISTRY, r"HKLM\SOFTWARE\No Such Key", "x"),
             Probe(ProbeKind.HTTP, "http://127.0.0.1:1/"),
         ]
-        assert self.ask(*asked) == [ABSENT] * 4 + ["unreachable"]
+        assert self.ask(*asked) == [ABSENT] * 3 + ["unreachable"]
 
     def test_a_file_version_is_told_in_four_numbers(self) -> None:
-        """As the file's properties show it."""
-        assert self.ask(Probe(ProbeKind.FILE_VERSION, self.versioned)) == [self.version]
+        """As the file's properties show it; that of no file is absent."""
+        paths = self.versioned, rf"{self.folder}\none.dll"
+        assert self.ask(*(Probe(ProbeKind.FILE_VERSION, path) for path in paths)) == [self.version, ABSENT]
 
     def test_what_listens_is_found(self) -> None:
         """A port is open or closed."""

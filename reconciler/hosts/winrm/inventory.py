@@ -264,9 +264,9 @@ def _signals(reboots: list[str], updates: list[str]) -> tuple[str, ...]:
 
 
 def _renames(lines: list[str]) -> tuple[str, ...]:
-    r"""Return the files that the next boot replaces or deletes. `reg` writes ``\0`` between texts."""
+    r"""Return the files that the next boot replaces. `reg` writes ``\0`` between texts."""
     pairs = next((data.split(r"\0") for _, _, data in _values(lines)), [])
-    return tuple(path.removeprefix("\\??\\") for path in pairs[::2] if path)
+    return tuple(path.removeprefix("!").removeprefix("\\??\\") for path in pairs[1::2] if path)
 
 
 def _free_bytes(lines: list[str]) -> int | None:

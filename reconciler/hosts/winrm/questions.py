@@ -15,6 +15,7 @@ from reconciler.kernel.probes import ABSENT, FAILED, Answer, Probe, ProbeKind
 
 _MARK = "===probe "
 _END = "===asked"
+_ASKED = "===had"
 _STATES = {
     "RUNNING": "running",
     "STOPPED": "stopped",
@@ -30,6 +31,9 @@ _NO_FILE = (0x80070002, 0x80070003)
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _VALUE = re.compile(r" {4}.+? {4}(?P<type>REG_[A-Z_]+)(?: {4}(?P<data>.*))?")
+_DEFAULT = re.compile(r" {4}\([^()]+\) {4}(?P<type>REG_[A-Z_]+)(?: {4}(?P<data>.*))?")
+"""The default value, whose name Windows writes in its own language."""
+
 _LISTENING = re.compile(r"\s*TCP\s+\S+:(?P<port>[0-9]+)\s+(?:0\.0\.0\.0|\[::\]|\S+):0\s+\S+.*")
 
 
@@ -95,8 +99,9 @@ def _question(probe: Probe) -> str:
             encoded = base64.b64encode(script.encode("utf-16-le")).decode("ascii")
             return f"powershell -NoProfile -NonInteractive -EncodedCommand {encoded} 2>nul"
         case ProbeKind.REGISTRY:
-            name = f'/v "{probe.name}"' if probe.name else "/ve"
-            return f'reg query "{subject}" {name} /reg:64 2>&1'
+            # Asked for by itself, a default value that is not set is answered with words.
+            name = f'/v "{probe.name}" ' if probe.name else ""
+            return f'reg query "{subject}" {name}/reg:64 2>&1 && echo {_ASKED}'  # a key may be empty
         case ProbeKind.PORT:
             return "netstat -a -n -p TCP"
         case ProbeKind.HTTP:
@@ -120,7 +125,8 @@ def _answer(probe: Probe, lines: list[str]) -> str:
                 return ABSENT
             return next((line[8:].strip() for line in lines if line.startswith("version ")), FAILED)
         case ProbeKind.REGISTRY:
-            return next((_data(match) for line in lines if (match := _VALUE.fullmatch(line))), ABSENT)
+            shape = _VALUE if probe.name else _DEFAULT
+            return next((_data(match) for line in lines if (match := shape.fullmatch(line))), ABSENT)
         case ProbeKind.PORT:
             return _port(probe, lines)
         case ProbeKind.HTTP:

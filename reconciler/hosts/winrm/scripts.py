@@ -171,7 +171,15 @@ def _set_up(setting: ServiceSetup) -> list[str]:
 def _delete(setting: Setting) -> list[str]:
     match setting:
         case RegistryValue():
-            return _checked(f"reg delete {_argument(setting.key)} {_name(setting)} /f /reg:64", setting)
+            key, name = _argument(setting.key), _name(setting)
+            there = f"reg query {key} {name} /reg:64 >nul"
+            if not setting.name:  # asked for by itself, one that is not set is answered with words
+                there = f'reg query {key} /reg:64 | find "    (" >nul'
+            return [
+                *(there, f"if not errorlevel 1 reg delete {key} {name} /f /reg:64"),
+                *(there, "if not errorlevel 1 set CODE=1"),
+                *(there, f'if not errorlevel 1 set "WORDS={_safe(setting)} could not be deleted"'),
+            ]
         case PlacedFile():
             target = _plain(setting.path)
             words = f'if exist "{target}" set "WORDS={_safe(setting)} could not be deleted"'

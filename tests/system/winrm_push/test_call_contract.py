@@ -10,7 +10,6 @@ import socket
 import threading
 import unittest
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
@@ -40,7 +39,7 @@ UNSHOWN = {
         "sc has no config: tests/hosts/winrm/test_scripts.py::test_settings_are_set_and_leftovers_deleted"
     ),
     "test_a_disabled_service_is_not_started": (
-        "sc has no config: tests/hosts/winrm/test_scripts.py::test_a_service_that_is_gone_or_disabled_is_not_started"
+        "no sc config: tests/hosts/winrm/test_scripts.py::test_a_service_that_is_gone_or_disabled_is_not_started"
     ),
 }
 """What Wine's own tools lack, and the test of the texts that proves it instead; one that passes is a failure."""
