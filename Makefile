@@ -42,6 +42,7 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy reconciler benchmarks
+	$(BIN)/mypy --platform win32 reconciler/agent
 
 contracts: setup
 	$(BIN)/lint-imports

@@ -23,6 +23,7 @@ RULE_TEXTS: dict[Rule, str] = {
     Rule.UNKNOWN_PACKAGE: "Packages that are named are in the catalog.",
     Rule.UNKNOWN_RELEASE: "Versions that are asked for are in the catalog.",
     Rule.UNKNOWN_ENVIRONMENT: "Environments that are named exist.",
+    Rule.UNKNOWN_CHANNEL: "Channels that are named stand under notifications in reconciler.yaml.",
     Rule.UNKNOWN_GROUP: "Groups that are named stand in reconciler.yaml.",
     Rule.UNKNOWN_LABEL: "An override reaches at least one host.",
     Rule.PROMOTION_CIRCLE: "Promotions do not go round in a circle.",
