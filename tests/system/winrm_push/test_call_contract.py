@@ -70,7 +70,7 @@ def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContr
         service = "ReconcilerContract"
         versioned = PYTHON
         version = "3.13.2150.1013"
-        # Wine's reg stores and shows no REG_QWORD; its text is proven in tests/hosts/winrm.
+        # Wine's reg stores and shows no REG_QWORD: setting one by WinRM is proven nowhere yet.
         values = tuple(value for value in call_contract.VALUES if value.type is not RegistryType.QWORD)
 
         @classmethod
