@@ -70,11 +70,11 @@ class ProductHost:
         goal = replace(goal, fingerprint=goal_fingerprint(goal))
         self.server.assign(Assignment(self.host.name.upper(), "dev", revision, (goal,)))
 
-    def attempts(self, count: int, seconds: float = 40.0) -> list[Attempt]:
+    def attempts(self, count: int, seconds: float = 120.0) -> list[Attempt]:
         self.server.wait_for(lambda s: len(s.attempts()) >= count, seconds)
         return self.server.attempts()
 
-    def await_report(self, holds: Callable[[AgentServer], object], seconds: float = 40.0) -> None:
+    def await_report(self, holds: Callable[[AgentServer], object], seconds: float = 120.0) -> None:
         self.server.wait_for(lambda s: s.reports and holds(s), seconds)
 
     def service_state(self) -> str:
