@@ -66,8 +66,9 @@ class DaemonProcess:
     def kill(self) -> None:
         """End it with SIGKILL, as a power cut would."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
             self._close()
 
     def stop(self) -> int:
@@ -101,6 +102,7 @@ class DaemonProcess:
         finally:
             overdue.cancel()
         process.wait()
+        self._close()
         tail = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
         raise DaemonDidNotStart(f"the daemon ended with {process.returncode}:\n{tail}", where=str(self.log))
 

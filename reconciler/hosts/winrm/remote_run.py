@@ -9,7 +9,7 @@ import time
 from reconciler.agent.installer_log import decode_log
 from reconciler.agent.machine import RunResult
 from reconciler.hosts.winrm.commands import Commands, HostAway
-from reconciler.hosts.winrm.scripts import ALIVE, CLAIM, LAST_LINE, LOG, RESULT
+from reconciler.hosts.winrm.scripts import ALIVE, CLAIM, KILLED, LAST_LINE, LOG, RESULT
 from reconciler.hosts.winrm.tasks import task_name
 from reconciler.kernel.protocol import LONGEST_LOG
 
@@ -74,14 +74,18 @@ class RemoteRun:
         return True
 
     def kill(self) -> None:
-        """End it by force: its task, and whatever else on the host names the run in its command line."""
+        """End it by force: its task, and whatever else on the host names the run in its command line.
+
+        The host may end the command before the batch file that waits for it, so that is told first.
+        """
         script = (
             f"Get-CimInstance Win32_Process -Filter \"CommandLine LIKE '%{self._name}%'\" | "
             "Where-Object ProcessId -ne $PID | ForEach-Object { taskkill /F /T /PID $_.ProcessId }"
         )
         encoded = base64.b64encode(script.encode("utf-16-le")).decode("ascii")
         powershell = f"powershell -NoProfile -NonInteractive -EncodedCommand {encoded}"
-        self._commands.run(f'schtasks /end /tn "{task_name(self._name)}" & {powershell}', repeatable=True)
+        told = rf'mkdir "{self._folder}\{KILLED}" 2>nul'
+        self._commands.run(f'{told} & schtasks /end /tn "{task_name(self._name)}" & {powershell}', repeatable=True)
         self._poll_at = 0.0
 
     def result(self) -> RunResult | None:

@@ -1,8 +1,9 @@
 """Spells out a call as a batch file that a host runs by itself: claim, do, keep the result. Pure: runs nothing.
 
 ``claim``: the folder that whoever makes it first decides by whether the run happens. ``alive``: a file that is
-held open while the run lasts. ``result``: the exit code on the first line and words after it, there from one
-moment to the next. ``install.log``: the log.
+held open while the run lasts. ``killed``: made before the run is ended by force; what its command then returns is
+no result. ``result``: the exit code on the first line and words after it, there from one moment to the next.
+``install.log``: the log.
 
 Source: learn.microsoft.com/windows-server/administration/windows-commands/ (cmd, reg add, sc config, taskkill)
 """
@@ -25,7 +26,7 @@ from reconciler.kernel.configuration import (
     StartMode,
 )
 
-SCRIPT, CLAIM, ALIVE, RESULT, LOG = "run.cmd", "claim", "alive", "result", "install.log"
+SCRIPT, CLAIM, ALIVE, KILLED, RESULT, LOG = "run.cmd", "claim", "alive", "killed", "result", "install.log"
 
 _MSIEXEC = r'"%SystemRoot%\System32\msiexec.exe"'
 _HEAD = f"""@echo off
@@ -42,6 +43,7 @@ exit /b
 """
 # The code stands away from the redirection: "echo 1>file" would be a redirection of the error output.
 _TAIL = f"""
+if exist {KILLED} exit /b
 >{RESULT}.new echo %CODE%
 if defined WORDS >>{RESULT}.new echo %WORDS%
 move /y {RESULT}.new {RESULT} >nul

@@ -1,0 +1,1 @@
+"""Whether a commit was approved: the policy, the evidence, and where evidence comes from."""

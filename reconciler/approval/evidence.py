@@ -1,0 +1,71 @@
+"""What is known of how one commit came onto the branch: the words that the policy is judged by. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Identity = str
+"""Somebody as a system knows them: ``@login``, a mail address, or ``key:`` and the fingerprint of a key.
+
+Which of them are one and the same person is said by the desired state.
+"""
+
+
+class CheckState(StrEnum):
+    """How a check of a commit stands."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody's word that a change may go in. ``commit`` is the head that the change had when it was given."""
+
+    by: Identity
+    commit: str
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MergedChange:
+    """What a forge, or the built-in review, says of the change that a commit on the branch came by.
+
+    ``name`` is how people call it there (``#12``, ``!12``), ``head`` the change's last commit before the merge.
+    ``authors`` are all who wrote a part of it, as far as the forge knows them; ``pushers`` who pushed to it last.
+    ``approvals`` are those that stand: one that was taken back, dismissed or followed by a rejection of the same
+    person is none. ``rejections`` are those who reject it still. Seconds are since 1970.
+    """
+
+    name: str
+    url: str
+    title: str
+    requester: Identity
+    head: str
+    approvals: tuple[Approval, ...] = ()
+    rejections: tuple[Identity, ...] = ()
+    authors: tuple[Identity, ...] = ()
+    pushers: tuple[Identity, ...] = ()
+    checks: Mapping[str, CheckState] = field(default_factory=dict)
+    merged_by: Identity = ""
+    merged_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of one first-parent commit of the branch.
+
+    ``authors`` are those of the commits that it brought in and their committers, by their mail addresses, as git
+    has them. ``signer`` is the key by which the commit itself is signed, verified; empty where it is not signed,
+    or by a key that nobody is known by. ``emergency`` is the reason that its trailer names, ``change`` what it
+    came by; ``None`` for a commit that was pushed straight to the branch.
+    """
+
+    commit: str
+    authors: tuple[Identity, ...]
+    signer: Identity = ""
+    emergency: str = ""
+    change: MergedChange | None = None
