@@ -31,13 +31,14 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class MergedChange:
-    """What a forge, or the built-in review, says of the change that a commit on the branch came by.
+class Change:
+    """What a forge, or the built-in review, says of a change, open or merged.
 
-    ``name`` is how people call it there (``#12``, ``!12``), ``head`` the change's last commit before the merge.
+    ``name`` is how people call it there (``#12``, ``!12``), ``head`` its last commit (before the merge).
     ``authors`` are all who wrote a part of it, as far as the forge knows them; ``pushers`` who pushed to it last.
     ``approvals`` are those that stand: one that was taken back, dismissed or followed by a rejection of the same
-    person is none. ``rejections`` are those who reject it still. Seconds are since 1970.
+    person is none. ``rejections`` are those who reject it still. Times are seconds since 1970; ``merged_by`` is
+    empty and ``merged_at`` 0 where it is open.
     """
 
     name: str
@@ -45,6 +46,7 @@ class MergedChange:
     title: str
     requester: Identity
     head: str
+    opened_at: float
     approvals: tuple[Approval, ...] = ()
     rejections: tuple[Identity, ...] = ()
     authors: tuple[Identity, ...] = ()
@@ -68,4 +70,4 @@ class Evidence:
     authors: tuple[Identity, ...]
     signer: Identity = ""
     emergency: str = ""
-    change: MergedChange | None = None
+    change: Change | None = None

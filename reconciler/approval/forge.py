@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from reconciler.approval.evidence import CheckState, Identity, MergedChange
+from reconciler.approval.evidence import Change, CheckState
 from reconciler.kernel.errors import ReconcilerError
 
 
@@ -17,26 +17,26 @@ class ForgeUnavailable(ReconcilerError):
 
 @dataclass(frozen=True, slots=True)
 class OpenChange:
-    """A change that waits to be merged. ``number`` is the forge's, ``name`` how people call it there (``#12``)."""
+    """A change that waits to be merged. ``number`` is the forge's own, ``branch`` what it asks to have merged."""
 
     number: int
-    name: str
-    url: str
-    title: str
-    requester: Identity
     branch: str
-    head: str
+    change: Change
 
 
-class Forge(Protocol):
-    """One project at a forge. Every method may raise `ForgeUnavailable`; each may be called again with no harm."""
+class Reviews(Protocol):
+    """Where it is known how commits came onto the branch. May raise `ForgeUnavailable`."""
 
-    def merged_change(self, commit: str) -> MergedChange | None:
+    def merged_change(self, commit: str) -> Change | None:
         """Return the change by which a commit of the branch came in; ``None`` where it came by none.
 
         Args:
             commit: the full id of a first-parent commit: a merge, a squash, or the head of a fast-forward.
         """
+
+
+class Forge(Reviews, Protocol):
+    """One project at a forge. Every method may raise `ForgeUnavailable`; each may be called again with no harm."""
 
     def open_changes(self) -> tuple[OpenChange, ...]:
         """Return the changes that wait to be merged into the branch that is followed, the oldest first."""
