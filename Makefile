@@ -6,14 +6,15 @@ BIN := $(VENV)/bin
 
 .PHONY: setup debian demo test check lint types contracts schemas bench clean
 
-# Debian packages for the lab and for signatures, where this user may install them; elsewhere the demo runs on
-# simulated hosts.
-LAB_PACKAGES := wine64 wine msitools wixl osslsigncode
+# Debian packages for the lab, for signatures of installers, and for holding signatures of commits against OpenSSH,
+# where this user may install them; elsewhere the demo runs on simulated hosts.
+LAB_PACKAGES := wine64 wine msitools wixl osslsigncode openssh-client
 
 setup: debian $(VENV)/.installed
 
 debian:
-	@if ! { command -v wine && command -v wixl && command -v msiinfo && command -v osslsigncode; } >/dev/null; then \
+	@if ! { command -v wine && command -v wixl && command -v msiinfo && command -v osslsigncode \
+	    && command -v ssh-keygen; } >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	      apt-get install -y -qq --no-install-recommends $(LAB_PACKAGES) >/dev/null; \

@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-Identity = str
-"""Somebody as a system knows them: ``@login``, a mail address, or ``key:`` and the fingerprint of a key.
-
-Which of them are one and the same person is said by the desired state.
-"""
+from reconciler.desired.people import Identity
 
 
 class CheckState(StrEnum):
@@ -60,14 +56,18 @@ class Change:
 class Evidence:
     """What is known of one first-parent commit of the branch.
 
-    ``authors`` are those of the commits that it brought in and their committers, by their mail addresses, as git
-    has them. ``signer`` is the key by which the commit itself is signed, verified; empty where it is not signed,
-    or by a key that nobody is known by. ``emergency`` is the reason that its trailer names, ``change`` what it
-    came by; ``None`` for a commit that was pushed straight to the branch.
+    ``change`` is what it came by, ``None`` where it was pushed straight to the branch. ``authors`` are those who
+    wrote or committed what it brought in, by their mail addresses, as git has them. ``altered``: it is a merge
+    that holds what neither side had, or that merges something else than the change's head. ``signer`` is whose
+    key the commit itself is signed with; ``signers`` are those of the commits that it brought in, ``unsigned``
+    the commits among these that carry no good signature. ``emergency`` is the reason that its trailer names.
     """
 
     commit: str
-    authors: tuple[Identity, ...]
-    signer: Identity = ""
-    emergency: str = ""
     change: Change | None = None
+    authors: tuple[Identity, ...] = ()
+    altered: bool = False
+    signer: Identity = ""
+    signers: tuple[Identity, ...] = ()
+    unsigned: tuple[str, ...] = ()
+    emergency: str = ""

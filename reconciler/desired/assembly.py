@@ -7,6 +7,8 @@ from operator import attrgetter
 
 from reconciler.desired.access import Transport, WinRMAccess
 from reconciler.desired.access_manifests import WinRMManifest
+from reconciler.desired.approval_manifests import ApprovalsManifest
+from reconciler.desired.approvals import NO_APPROVALS, ApprovalPolicy, Person
 from reconciler.desired.collection import Manifests
 from reconciler.desired.environment_rules import links_of
 from reconciler.desired.fields import end_of_hold, seconds_of, share_of
@@ -56,7 +58,9 @@ def assemble(
         if file.manifest is not None
     }
     tenants = {
-        name: Tenant(name, file.manifest.title or "", tuple(file.manifest.owners))
+        name: Tenant(
+            name, file.manifest.title or "", tuple(file.manifest.owners), _approvals(file.manifest.approvals)
+        )
         for name, file in sorted(manifests.tenants.items())
         if file.manifest is not None
     }
@@ -71,6 +75,12 @@ def assemble(
         {name: tuple(members) for name, members in sorted(settings.groups.items())},
         share_of(settings.removals.share),
         _notifications(settings.notifications),
+        {
+            name: Person(name, tuple(person.known_as), tuple(person.keys))
+            for name, person in sorted(settings.people.items())
+        },
+        _approvals(settings.approvals) or NO_APPROVALS,
+        settings.emergency.group if settings.emergency is not None else "",
     )
 
 
@@ -102,6 +112,18 @@ def _access(manifest: WinRMManifest | None) -> WinRMAccess | None:
         manifest.certificate or "",
         manifest.key or "",
         manifest.authority or "",
+    )
+
+
+def _approvals(manifest: ApprovalsManifest | None) -> ApprovalPolicy | None:
+    if manifest is None:
+        return None
+    return ApprovalPolicy(
+        manifest.required,
+        tuple(manifest.from_),
+        manifest.voided_by_push,
+        tuple(manifest.checks),
+        manifest.signed,
     )
 
 
@@ -162,4 +184,5 @@ def _environment(
         tenant_of(name),
         manifest.halt_after,
         seconds_of(manifest.soak) if manifest.soak is not None else 0.0,
+        _approvals(manifest.approvals),
     )

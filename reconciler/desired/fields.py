@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from reconciler.desired.findings import Rule
 from reconciler.desired.layout import ENVIRONMENT_PATTERN, NAME_HINT, NAME_PATTERN
+from reconciler.desired.public_keys import UnusableKey, key_identity
 from reconciler.kernel.identity import InvalidIdentity, normalise_guid, three_fields
 
 MOST_CHARACTERS = 500
@@ -29,6 +30,7 @@ _SOURCE_PATTERN = r"^(https?://[^/?#@\s]+(/\S*)?|/[^\x00-\x1f]+|[A-Za-z]:[\\/][^
 _REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f]+)$"
 _MAIL_DOMAIN_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
 _MEMBER_PATTERN = r"^(@[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*|[^@\s]+@[^@\s]+)$"
+_IDENTITY_PATTERN = r"^(@[A-Za-z0-9._-]+|[^@\s]+@[^@\s]+)$"
 _DURATION_PATTERN = r"^[1-9][0-9]{0,4}[smhd]$"
 
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
@@ -42,6 +44,7 @@ _REFERENCE = re.compile(_REFERENCE_PATTERN)
 _MAIL_DOMAIN = re.compile(_MAIL_DOMAIN_PATTERN)
 _NAME = re.compile(NAME_PATTERN)
 _MEMBER = re.compile(_MEMBER_PATTERN)
+_IDENTITY = re.compile(_IDENTITY_PATTERN)
 _DURATION = re.compile(_DURATION_PATTERN)
 _PROGRAM_VERSION = re.compile(VERSION_PATTERN)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -210,6 +213,20 @@ def _member(text: str) -> str:
     return text
 
 
+def _identity(text: str) -> str:
+    if _IDENTITY.fullmatch(text) is None:
+        raise refuse(f"{text!r} does not name one person", "write @login or an e-mail address")
+    return text
+
+
+def _public_key(text: str) -> str:
+    try:
+        key_identity(text)
+    except UnusableKey as error:
+        raise refuse(error.what, error.hint or "") from error
+    return text
+
+
 def _line(text: str) -> str:
     if not text.isprintable() or not text.strip() or len(text) > MOST_CHARACTERS:
         raise refuse(
@@ -246,6 +263,8 @@ SecretReference = Annotated[str, AfterValidator(_secret), text_schema(_REFERENCE
 MailDomain = Annotated[str, AfterValidator(_mail_domain), text_schema(_MAIL_DOMAIN_PATTERN)]
 ChannelName = Annotated[str, AfterValidator(_channel), text_schema(NAME_PATTERN)]
 Member = Annotated[str, AfterValidator(_member), text_schema(_MEMBER_PATTERN)]
+Identity = Annotated[str, AfterValidator(_identity), text_schema(_IDENTITY_PATTERN)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
 Line = Annotated[str, AfterValidator(_line), text_schema(r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
 # What follows is checked where more is known than one value: properties need both name and value, and names and
 # wanted versions must exist elsewhere, which says more than a pattern could.

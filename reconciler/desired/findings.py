@@ -38,6 +38,8 @@ class Rule(StrEnum):
     UNKNOWN_GROUP = "unknown-group"
     UNKNOWN_CHANNEL = "unknown-channel"
     UNKNOWN_LABEL = "unknown-label"
+    UNREACHABLE_APPROVAL = "unreachable-approval"
+    SHARED_IDENTITY = "shared-identity"
     PROMOTION_CIRCLE = "promotion-circle"
     INHERITANCE_CIRCLE = "inheritance-circle"
     FOREIGN_ENVIRONMENT = "foreign-environment"

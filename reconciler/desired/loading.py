@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.desired.approval_rules import check_approvals
 from reconciler.desired.assembly import assemble
 from reconciler.desired.cache import LoadCache
 from reconciler.desired.collection import Manifests
@@ -147,6 +148,7 @@ def _conclude(work: Work, revision: str, of_catalog: Iterable[Problem]) -> Loade
             problems += check_claims(manifests)
         problems += check_hosts(manifests, work.suggester)
         problems += check_notifications(manifests, work.suggester)
+        problems += check_approvals(manifests, work.suggester)
     findings = in_order(work.reader.findings(problems))
     if findings and findings[0].severity is Severity.ERROR:
         return Loaded(None, findings)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reconciler.desired.access_manifests import HostAddress, WinRMManifest
+from reconciler.desired.approval_manifests import ApprovalsManifest, EmergencyManifest, PersonManifest
 from reconciler.desired.fields import (
     Duration,
     EnvironmentName,
@@ -53,6 +54,19 @@ class SettingsManifest(Manifest):
         default_factory=dict,
         description="Groups of people, by name. Members are written as in a CODEOWNERS file: @user, "
         "@organisation/team or an e-mail address.",
+    )
+    people: dict[Name, PersonManifest] = Field(
+        default_factory=dict,
+        description="People who are known by several names, by names of your own: so that nobody approves what "
+        "they wrote themselves, and keys have owners.",
+    )
+    approvals: ApprovalsManifest | None = Field(
+        default=None,
+        description="What must be so before a commit counts for an environment, where neither it nor its tenant "
+        "says so itself.",
+    )
+    emergency: EmergencyManifest | None = Field(
+        default=None, description="Who may let a commit through without approvals. Without it, nobody."
     )
     removals: RemovalsManifest = Field(
         default=RemovalsManifest(), description="How careful removals of packages from many hosts are."
@@ -100,6 +114,11 @@ class EnvironmentManifest(Manifest):
         description="The environment whose versions this one starts from. Nothing but versions is inherited.",
     )
     owners: list[Name] = Field(default_factory=list, description=OWNERS)
+    approvals: ApprovalsManifest | None = Field(
+        default=None,
+        description="What must be so before a commit counts for this environment, instead of what its tenant or "
+        "reconciler.yaml says.",
+    )
     packages: dict[Name, WantedVersion] = Field(
         default_factory=dict,
         description="Version of each package, or absent to have it removed. Packages not named are left alone.",
@@ -164,6 +183,11 @@ class TenantManifest(Manifest):
 
     title: Line | None = Field(default=None, description="The tenant's name for people.")
     owners: list[Name] = Field(default_factory=list, description=OWNERS)
+    approvals: ApprovalsManifest | None = Field(
+        default=None,
+        description="What must be so before a commit counts for the tenant's environments, where they do not say "
+        "so themselves.",
+    )
 
 
 _MANIFESTS: dict[FileKind, type[Manifest]] = {

@@ -11,6 +11,7 @@ from enum import Enum, StrEnum, auto
 from typing import Final
 
 from reconciler.desired.access import WinRMAccess
+from reconciler.desired.approvals import NO_APPROVALS, ApprovalPolicy, Person
 from reconciler.desired.notifications import NO_NOTIFICATIONS, Notifications
 from reconciler.kernel.assignment import Hold
 from reconciler.kernel.practice import NO_PRACTICE, Practice
@@ -137,7 +138,8 @@ class Environment:
     ``packages`` is what its own file says; nothing but versions is inherited. ``prune`` removes from its hosts
     what it names no longer; ``confirm`` lists the packages whose removal from many hosts at once is meant. Once
     ``halt_after`` hosts have failed alike at a release, the others do not begin it. ``soak`` is how many seconds a
-    release must have been healthy in ``promotes_from`` before it counts as verified there.
+    release must have been healthy in ``promotes_from`` before it counts as verified there. ``approvals`` is what
+    its own file says of them.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Environment:
     tenant: str | None = None
     halt_after: int = HALT_AFTER
     soak: float = 0.0
+    approvals: ApprovalPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,7 @@ class Tenant:
     name: str
     title: str = ""
     owners: tuple[str, ...] = ()
+    approvals: ApprovalPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,11 @@ class DesiredState:
     Packages, environments, hosts, tenants and groups are in the order of their names. ``groups`` names the
     members of each group as a CODEOWNERS file takes them. A removal that more than ``removal_share`` (of 1) of
     an environment's hosts would see at once waits for a confirmation. ``notifications`` says who is told of what.
+    ``people`` are those known by several names, ``approvals`` is the policy of environments for which none is said
+    closer to them, and ``emergency`` the group whose members may do without; empty where nobody may.
+
+    Some environments may lag behind, where what is newer is not approved for them: then ``sources`` has the state
+    that each is taken from, and `of` gives it.
     """
 
     revision: str
@@ -196,13 +205,30 @@ class DesiredState:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removal_share: float = REMOVAL_SHARE
     notifications: Notifications = NO_NOTIFICATIONS
+    people: Mapping[str, Person] = field(default_factory=dict)
+    approvals: ApprovalPolicy = NO_APPROVALS
+    emergency: str = ""
+    sources: Mapping[str, DesiredState] = field(default_factory=dict, repr=False)
     _hosts_by_key: Mapping[str, Host] = field(init=False, repr=False, compare=False)
     _versions: Mapping[str, Mapping[str, Wanted]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         keyed = {host_key(name): host for name, host in self.hosts.items()}
         object.__setattr__(self, "_hosts_by_key", keyed)
-        object.__setattr__(self, "_versions", _with_inherited(self.environments))
+        taken = {name: state.versions_of(name) for name, state in self.sources.items()}
+        object.__setattr__(self, "_versions", taken or _with_inherited(self.environments))
+
+    @property
+    def mark(self) -> str:
+        """Tells this state from others: its revision, and what each environment that lags behind is taken from."""
+        behind = (
+            f"+{name}@{state.revision}" for name, state in self.sources.items() if state.revision != self.revision
+        )
+        return self.revision + "".join(behind)
+
+    def of(self, environment: str) -> DesiredState:
+        """Return the state that an environment is taken from: this one, or an earlier one."""
+        return self.sources.get(environment, self)
 
     def host(self, name: str) -> Host | None:
         """Return the host that a file names ``name``, in whatever case, or ``None``."""
@@ -246,6 +272,19 @@ class DesiredState:
         if own is None or shared is None:
             return own or shared
         return shared if _end(shared) > _end(own) else own
+
+    def approvals_for(self, environment: str) -> ApprovalPolicy:
+        """Return what must be so before a commit counts for an environment: its own word, its tenant's, or all's.
+
+        Args:
+            environment: its name. One that does not exist yet has the policy that one there would have.
+        """
+        if environment in self.sources:
+            return self.sources[environment].approvals_for(environment)
+        there = self.environments.get(environment)
+        tenant = self.tenants.get(environment.rpartition("/")[0])
+        said = (there.approvals if there is not None else None, tenant.approvals if tenant is not None else None)
+        return next((policy for policy in said if policy is not None), self.approvals)
 
     def versions_of(self, environment: str) -> Mapping[str, Wanted]:
         """Return the versions of an environment: those it inherits, then its own. Overrides are left out.
@@ -296,7 +335,8 @@ class DesiredState:
                 if override.matches(named.labels):
                     versions.update(override.packages)
             versions.update(named.packages)
-        return {package: self._release(package, version) for package, version in versions.items()}
+        source = self.of(environment)
+        return {package: source._release(package, version) for package, version in versions.items()}
 
     def _named(self, host: str, environment: str) -> Host | None:
         named = self.host(host)

@@ -134,6 +134,24 @@ class GitRepository:
         handle = self.handle()
         return older in handle and bool(handle.descendant_of(descendant.id, older))
 
+    def first_parents(self, newest: str, until: str) -> tuple[str, ...] | None:
+        """Return the commits from ``until``, left out, to ``newest`` along first parents, the oldest first.
+
+        Returns:
+            ``None`` where ``until`` is not on that line.
+
+        Raises:
+            RepositoryError: there is no commit ``newest``.
+        """
+        line: list[str] = []
+        commit = self._commit(newest)
+        while str(commit.id) != until:
+            line.append(str(commit.id))
+            if not commit.parents:
+                return None
+            commit = commit.parents[0]
+        return tuple(reversed(line))
+
     def changed_paths(self, old: str, new: str, root: str = "") -> tuple[str, ...]:
         """Return the paths below ``root`` that differ between two commits, sorted.
 

@@ -26,6 +26,8 @@ RULE_TEXTS: dict[Rule, str] = {
     Rule.UNKNOWN_CHANNEL: "Channels that are named stand under notifications in reconciler.yaml.",
     Rule.UNKNOWN_GROUP: "Groups that are named stand in reconciler.yaml.",
     Rule.UNKNOWN_LABEL: "An override reaches at least one host.",
+    Rule.UNREACHABLE_APPROVAL: "Approvals that are required can be given, by people who are named.",
+    Rule.SHARED_IDENTITY: "A login, an address or a key belongs to one person.",
     Rule.PROMOTION_CIRCLE: "Promotions do not go round in a circle.",
     Rule.INHERITANCE_CIRCLE: "Versions are not inherited in a circle.",
     Rule.FOREIGN_ENVIRONMENT: "Environments of one tenant have nothing to do with those of another.",

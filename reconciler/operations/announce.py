@@ -53,7 +53,7 @@ class Announcer:
         """
         now = self._site.clock()
         told = self._remembered()
-        newest = (self._site.standings.last_transition(), desired.revision)
+        newest = (self._site.standings.last_transition(), desired.mark)
         last = int(self._site.revisions.fact(TOLD_REVISION) or 0)
         revisions = self._site.revisions.after(last)
         events = tuple(notice for _, record in revisions for notice in _of_revision(record))
@@ -137,8 +137,8 @@ class Announcer:
     def _rollouts(
         self, told: Mapping[str, Situation], members: Iterable[Member], desired: DesiredState, quiet: set[str]
     ) -> Iterable[Rollout]:
-        if self._wishes[0] != desired.revision:
-            self._wishes = (desired.revision, {name: _wish_of(desired, name) for name in desired.environments})
+        if self._wishes[0] != desired.mark:
+            self._wishes = (desired.mark, {name: _wish_of(desired, name) for name in desired.environments})
         known = {s.environment: s for s in told.values() if s.topic is Topic.ROLLED_OUT}
         settled = {name for name, s in known.items() if s.settled and s.wish == self._wishes[1].get(name)}
         there: dict[str, list[Member]] = {name: [] for name in desired.environments}
@@ -155,7 +155,7 @@ class Announcer:
             yield Rollout(
                 name,
                 wish,
-                record.commit if record is not None else desired.revision,
+                record.commit if record is not None else desired.of(name).revision,
                 record.subject if record is not None else "",
                 len(reachable),
                 len(hosts) - len(reachable),

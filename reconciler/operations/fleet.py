@@ -56,7 +56,8 @@ def assign_all(site: Site, roster: Roster, desired: DesiredState) -> None:
     evidence = _evidence(site, cache(site.hosts.observations))
     assigned = _assignments(desired, site.hosts.outlines(), evidence)
     site.hosts.record_assigned(
-        (AssignedRecord(name, item.digest, desired.revision) for name, item in assigned.items()), evidence.now
+        (AssignedRecord(name, item.digest, item.assignment.revision) for name, item in assigned.items()),
+        evidence.now,
     )
     site.managed.replace(
         {
@@ -123,7 +124,8 @@ def _held_removals(
     )
     # A host that has never enrolled has nothing to lose, and must not make others look fewer.
     guarded = (GuardedHost(drafts[name].assignment, reports.get(name)) for name in enrolled)
-    return held_removals(guarded, desired.removal_share, confirmed)
+    shares = {name: desired.of(name).removal_share for name in desired.environments}
+    return held_removals(guarded, shares, confirmed)
 
 
 def _trials(drafts: Mapping[str, Assigned], evidence: _Evidence) -> dict[str, tuple[Trial, ...]]:

@@ -125,13 +125,16 @@ def _between(package: Package, before: str | None, after: str) -> Iterable[str]:
 
 def _wishes(desired: DesiredState, enrolled: Mapping[str, str]) -> Iterable[HostWishes]:
     """Return what every host should have, and each environment on the whole."""
-    practices = {name: package.practice for name, package in desired.packages.items()}
+    practices = {
+        home: {name: package.practice for name, package in desired.of(home).packages.items()}
+        for home in desired.environments
+    }
     for environment in desired.environments.values():
         wanted = desired.wanted(environment.name)
-        yield HostWishes("", environment.name, wanted, environment.prune, practices)
+        yield HostWishes("", environment.name, wanted, environment.prune, practices[environment.name])
     names = {name.upper() for name in desired.hosts} | enrolled.keys()
     for name in names:
         home = desired.environment_of(name, enrolled.get(name))
         if home is not None:
             prunes = desired.environments[home].prune
-            yield HostWishes(name, home, desired.wanted(home, name), prunes, practices)
+            yield HostWishes(name, home, desired.wanted(home, name), prunes, practices[home])

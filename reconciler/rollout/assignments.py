@@ -15,6 +15,9 @@ from reconciler.rollout.retries import Retries
 
 Goals = tuple[Goal, ...]
 
+_Wish = tuple[str, str, str | None]
+"""The revision that knows a package, its name, and the version wanted of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
@@ -35,8 +38,8 @@ class Assigner:
     def __init__(self, desired: DesiredState, retries: Retries | None = None) -> None:
         self._desired = desired
         self._retries = retries or Retries()
-        self._bare: dict[tuple[str, str | None], Goal] = {}
-        self._goals: dict[tuple[str, str | None, int], Goal] = {}
+        self._bare: dict[_Wish, Goal] = {}
+        self._goals: dict[tuple[_Wish, int], Goal] = {}
         self._shared: dict[tuple[str, Variant, frozenset[str], str], Goals] = {}
         self._held_back: dict[tuple[str, int, bool], Goals] = {}
         self._halted: dict[tuple[str, int, frozenset[str]], Goals] = {}
@@ -67,7 +70,8 @@ class Assigner:
         if goals is None:
             goals = self._shared[key] = self._goals_of(environment, host, dropped)
         hold = self._desired.hold_of(host, environment)
-        return self._digested(Assignment(name, environment, self._desired.revision, goals, hold))
+        revision = self._desired.of(environment).revision
+        return self._digested(Assignment(name, environment, revision, goals, hold))
 
     def hold_back(self, assigned: Assigned, held: Held, *, reported: bool) -> Assigned:
         """Return the assignment with those removals marked that must wait for a confirmation.
@@ -110,13 +114,14 @@ class Assigner:
 
     def _goals_of(self, environment: str, host: str, managed: frozenset[str]) -> Goals:
         wanted = self._desired.wanted(environment, host)
-        pruned = sorted((managed - wanted.keys()) & self._desired.packages.keys())
+        pruned = sorted((managed - wanted.keys()) & self._desired.of(environment).packages.keys())
         wishes = [*wanted.items(), *((package, None) for package in pruned)]
         return tuple(self._goal(host, environment, package, release) for package, release in wishes)
 
     def _goal(self, host: str, environment: str, name: str, target: Release | None) -> Goal:
-        package = self._desired.packages[name]
-        key = (name, target.version if target else None)
+        desired = self._desired.of(environment)
+        package = desired.packages[name]
+        key = (desired.revision, name, target.version if target else None)
         bare = self._bare.get(key)
         if bare is None:
             others = tuple(release for release in package.releases if release is not target)
@@ -124,7 +129,7 @@ class Assigner:
             bare = Goal(name, package.upgrade_code, target, others, kind=package.kind, practice=practice)
             self._bare[key] = bare
         number = self._retries.number(host.upper(), environment, bare)
-        goal = self._goals.get((*key, number))
+        goal = self._goals.get((key, number))
         if goal is None:
-            goal = self._goals[(*key, number)] = replace(bare, fingerprint=goal_fingerprint(bare, number))
+            goal = self._goals[(key, number)] = replace(bare, fingerprint=goal_fingerprint(bare, number))
         return goal

@@ -7,7 +7,7 @@ than a set share of an environment's hosts would see at once wait for a `confirm
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.kernel.assignment import Assignment, Goal
@@ -30,12 +30,14 @@ Held = dict[tuple[str, str], str]
 """Why the removal of a package waits in an environment, by environment and package."""
 
 
-def held_removals(hosts: Iterable[GuardedHost], share: float, confirmed: frozenset[tuple[str, str]]) -> Held:
+def held_removals(
+    hosts: Iterable[GuardedHost], shares: Mapping[str, float], confirmed: frozenset[tuple[str, str]]
+) -> Held:
     """Find the removals that are too many at once.
 
     Args:
         hosts: all hosts, with what they would be assigned.
-        share: the share of an environment's hosts, from 0 to 1, that may lose a package at once. One host may
+        shares: the share of each environment's hosts, from 0 to 1, that may lose a package at once. One host may
             always.
         confirmed: environment and package of the removals that the desired state confirms.
     """
@@ -52,10 +54,10 @@ def held_removals(hosts: Iterable[GuardedHost], share: float, confirmed: frozens
     return {
         key: (
             f"{count} of {population[key[0]]} hosts of {key[0]} would lose {key[1]} at once, more than "
-            f"{share:.0%}: to confirm, add it to confirm: in the environment's file"
+            f"{shares[key[0]]:.0%}: to confirm, add it to confirm: in the environment's file"
         )
         for key, count in losers.items()
-        if count > 1 and count > share * population[key[0]] and key not in confirmed
+        if count > 1 and count > shares[key[0]] * population[key[0]] and key not in confirmed
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reconciler.kernel.errors import ReconcilerError
 
-START_SECONDS = 60.0
+START_SECONDS = 100.0
 """Seconds that a daemon may take until it serves agents."""
 
 

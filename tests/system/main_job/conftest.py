@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -110,11 +111,10 @@ def fleet(tmp_path: Path, example_packages: ExamplePackages) -> Iterator[Fleet]:
     with open_site(settings) as site:
         made = Fleet(tmp_path, site)
         made.add(example_packages.get("contoso-agent", "2.0.0"), example_packages.get("contoso-agent", "2.1.0"))
-        try:
+        with ExitStack() as after:
+            after.callback(made.lab.down)
+            after.callback(made.daemon.kill)
             yield made
-        finally:
-            made.daemon.kill()
-            made.lab.down()
 
 
 __all__ = ["ExamplePackages", "Fleet", "MisbehavingReleases", "eventually"]

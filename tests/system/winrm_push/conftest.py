@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,11 +82,10 @@ def pushed(
         made = PushedFleet(tmp_path, site)
         made.daemon = DaemonProcess(settings.data, made.workspace.bare, {"push_seconds": "1"})
         made.add(example_packages.get("contoso-agent", "2.0.0"), example_packages.get("contoso-agent", "2.1.0"))
-        try:
+        with ExitStack() as after:
+            after.callback(made.lab.down)
+            after.callback(made.daemon.kill)
             yield made
-        finally:
-            made.daemon.kill()
-            made.lab.down()
 
 
 __all__ = ["ExamplePackages", "MisbehavingReleases", "PushedFleet", "eventually"]

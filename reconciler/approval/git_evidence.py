@@ -1,0 +1,142 @@
+"""Reads from git what a commit tells: who wrote what it brought in, who signed it, what its trailers say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import pygit2
+from pygit2.enums import SortMode
+
+from reconciler.approval.evidence import Change, Evidence
+from reconciler.approval.pgp_signatures import verify_pgp
+from reconciler.approval.ssh_signatures import BadSignature, verify
+from reconciler.desired.people import Identity
+from reconciler.desired.repository import GitRepository, RepositoryError
+
+EMERGENCY_TRAILER = "Emergency"
+"""The trailer of a commit that claims to need no approvals; its value is the reason."""
+
+MOST_COMMITS = 2000
+"""Commits that a merge may bring in: one with more is not judged by all of them, and so not at all."""
+
+_SSH_BEGIN = "-----BEGIN SSH SIGNATURE-----"
+_MAIL = re.compile(r"<([^<>\s]+)>\s*$")
+
+
+def evidence_of(
+    repository: GitRepository, commit: str, change: Change | None = None, pgp_keys: Iterable[str] = ()
+) -> Evidence:
+    """Return what is known of a first-parent commit.
+
+    Args:
+        repository: where it is.
+        commit: its full id.
+        change: what it came by, as the forge tells.
+        pgp_keys: the OpenPGP keys that signatures may be by, in armor.
+
+    Raises:
+        RepositoryError: it is not there, or brings in too much to be judged.
+    """
+    found = _commit(repository, commit)
+    keys = tuple(pgp_keys)
+    brought = _brought_in(repository, found)
+    signed = {str(each.id): _signer(each, keys) for each in brought}
+    return Evidence(
+        commit=commit,
+        change=change,
+        authors=tuple(dict.fromkeys(_authors(found, brought))),
+        altered=_altered(repository, found, change),
+        signer=_signer(found, keys),
+        signers=tuple(dict.fromkeys(signer for signer in signed.values() if signer)),
+        unsigned=tuple(each for each, signer in signed.items() if not signer),
+        emergency=_trailer(found, EMERGENCY_TRAILER),
+    )
+
+
+def _brought_in(repository: GitRepository, commit: pygit2.Commit) -> tuple[pygit2.Commit, ...]:
+    """Return the commits whose content is in this one and not in its first parent: itself, unless it merges."""
+    if len(commit.parents) < 2:
+        return (commit,)
+    walk = repository.handle().walk(commit.parents[1].id, SortMode.TOPOLOGICAL)
+    for other in commit.parents[2:]:
+        walk.push(other.id)
+    walk.hide(commit.parents[0].id)
+    found = []
+    for each in walk:
+        found.append(each)
+        if len(found) > MOST_COMMITS:
+            raise RepositoryError(
+                f"commit {str(commit.id)[:10]} brings in more than {MOST_COMMITS} commits",
+                where=str(repository.folder),
+                hint="merge it in several parts",
+            )
+    return tuple(found)
+
+
+def _authors(commit: pygit2.Commit, brought: Iterable[pygit2.Commit]) -> Iterator[Identity]:
+    """Yield who wrote what came in.
+
+    Of what a merge brings in, committers count too. A commit without a second side may be a squash, of which a
+    forge names whoever merged it as the committer: who made it is told by its author, and by the change.
+    """
+    for each in brought:
+        yield each.author.email
+        if len(commit.parents) > 1:
+            yield each.committer.email
+        for trailer, value in _trailers(each):
+            mail = _MAIL.search(value)
+            if trailer.casefold() == "co-authored-by" and mail is not None:
+                yield mail.group(1)
+
+
+def _altered(repository: GitRepository, commit: pygit2.Commit, change: Change | None) -> bool:
+    """Return whether a merge is anything else than the two sides put together, as git does that by itself."""
+    if len(commit.parents) < 2:
+        return False
+    if len(commit.parents) > 2:
+        return True
+    ours, theirs = commit.parents
+    if change is not None and str(theirs.id) != change.head:
+        return True
+    handle = repository.handle()
+    base = handle.merge_base(ours.id, theirs.id)
+    if not base:
+        return True
+    index = handle.merge_trees(handle[base].peel(pygit2.Tree), ours.tree, theirs.tree)
+    return index.conflicts is not None or index.write_tree(handle) != commit.tree_id
+
+
+def _signer(commit: pygit2.Commit, pgp_keys: Iterable[str]) -> Identity:
+    signature, payload = commit.gpg_signature
+    if not signature or not payload:
+        return ""
+    text = signature.decode("utf-8", "replace")
+    try:
+        found = verify(payload, text) if _SSH_BEGIN in text else verify_pgp(payload, text, pgp_keys)
+    except BadSignature:
+        return ""
+    return f"key:{found}"
+
+
+def _trailer(commit: pygit2.Commit, name: str) -> str:
+    values = [value for trailer, value in _trailers(commit) if trailer.casefold() == name.casefold()]
+    return values[-1].strip() if values else ""
+
+
+def _trailers(commit: pygit2.Commit) -> Iterator[tuple[str, str]]:
+    """Yield the trailers of a commit's message: lines of the form ``Name: value`` in its last paragraph."""
+    paragraphs = re.split(r"\n\s*\n", commit.message.strip())
+    if len(paragraphs) < 2:
+        return
+    for line in paragraphs[-1].splitlines():
+        name, colon, value = line.partition(":")
+        if colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
+            yield name, value.strip()
+
+
+def _commit(repository: GitRepository, commit: str) -> pygit2.Commit:
+    try:
+        return repository.handle()[commit].peel(pygit2.Commit)
+    except (KeyError, ValueError, pygit2.GitError) as error:
+        raise RepositoryError(f"there is no commit {commit}", where=str(repository.folder)) from error
