@@ -11,6 +11,7 @@ from reconciler.artifacts.store import ArtifactStore
 from reconciler.desired.cache import LoadCache
 from reconciler.hosts.logs import AttemptLogs
 from reconciler.settings import Settings
+from reconciler.store.approvals import ApprovalStore
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.audit import AuditStore
 from reconciler.store.database import Database
@@ -38,6 +39,7 @@ class Site:
     attempts: AttemptStore
     retries: RetryStore
     revisions: RevisionStore
+    approvals: ApprovalStore
     standings: StandingStore
     outbox: OutboxStore
     audit: AuditStore
@@ -72,6 +74,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
             AttemptStore(database),
             RetryStore(database),
             revisions,
+            ApprovalStore(database),
             StandingStore(database),
             OutboxStore(database),
             AuditStore(database),

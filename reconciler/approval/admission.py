@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from reconciler.approval.concerns import concern_of
+from reconciler.approval.concerns import Concern
 from reconciler.approval.policy import Judgement
 from reconciler.desired.model import DesiredState
 
@@ -58,12 +58,14 @@ class Decision:
 class Line:
     """A part of the branch: its commits along first parents, the oldest first, and what each says.
 
-    ``states`` gives the desired state at a commit, ``None`` where it does not validate. ``rewritten``: the line
-    does not build on what was looked at last; it begins where the two parted.
+    ``states`` gives the desired state at a commit, ``None`` where it does not validate, and ``concerns`` what of
+    it concerns an environment. ``rewritten``: the line does not build on what was looked at last; it begins where
+    the two parted.
     """
 
     commits: Sequence[str]
     states: Callable[[str], DesiredState | None]
+    concerns: Callable[[DesiredState, str], Concern]
     rewritten: bool = False
 
 
@@ -77,9 +79,7 @@ class Judge(Protocol):
         """Judge a commit that claims an emergency; ``None`` where it claims none, or not rightly."""
 
 
-def admit(
-    start: Admission, line: Line, judge: Judge, placed: Mapping[str, str]
-) -> tuple[Admission, tuple[Decision, ...]]:
+def admit(start: Admission, line: Line, judge: Judge) -> tuple[Admission, tuple[Decision, ...]]:
     """Go along the branch for one environment, as far as what concerns it is approved.
 
     A commit that leaves what is asked of the environment as it was approved needs no approval, whatever lies
@@ -90,22 +90,21 @@ def admit(
         start: how far it has gone.
         line: the branch from there on.
         judge: judges one commit.
-        placed: the environment that each agent enrolled into, by host.
 
     Returns:
         how far it goes now, and what was decided on the way.
     """
-    return _Walk(start, line, judge, placed).go()
+    return _Walk(start, line, judge).go()
 
 
 class _Walk:
-    def __init__(self, start: Admission, line: Line, judge: Judge, placed: Mapping[str, str]) -> None:
+    def __init__(self, start: Admission, line: Line, judge: Judge) -> None:
         approved = line.states(start.commit)
         assert approved is not None, "only what validates is ever approved"
-        self._line, self._judge, self._placed = line, judge, placed
+        self._line, self._judge = line, judge
         self._name = start.environment
         self._approved = approved
-        self._concern = concern_of(approved, self._name, placed)
+        self._concern = line.concerns(approved, self._name)
         self._now = replace(start, state=AdmissionState.APPROVED, blocked="", reasons=())
         if line.rewritten and line.commits:
             self._block(line.commits[-1], AdmissionState.REWRITTEN, (REWRITTEN,))
@@ -116,17 +115,17 @@ class _Walk:
         for commit in self._line.commits:
             state = self._line.states(commit)
             if state is None:
-                self._pending.append(commit)
+                self._pending.append(commit)  # and looked at again, until one that validates comes after it
             else:
                 self._look_at(commit, state)
-            self._now = replace(self._now, examined=commit)
+                self._now = replace(self._now, examined=commit)
         return self._now, tuple(self._decisions)
 
     def _look_at(self, commit: str, state: DesiredState) -> None:
         if self._approved.approvals_for(self._name).demands_nothing:
             self._advance(commit, state)
             return
-        concern = concern_of(state, self._name, self._placed)
+        concern = self._line.concerns(state, self._name)
         if concern.asked == self._concern.asked:
             if concern.known == self._concern.known:
                 self._advance(commit, state)
@@ -151,7 +150,7 @@ class _Walk:
 
     def _advance(self, commit: str, state: DesiredState) -> None:
         self._approved = state
-        self._concern = concern_of(state, self._name, self._placed)
+        self._concern = self._line.concerns(state, self._name)
         self._now = replace(self._now, commit=commit)
         self._release()
 

@@ -32,40 +32,46 @@ NOTHING = Concern(None)
 """What concerns an environment that does not exist."""
 
 
-def concern_of(desired: DesiredState, name: str, placed: Mapping[str, str]) -> Concern:
-    """Return what concerns an environment.
+class Concerns:
+    """What concerns each environment of one desired state.
 
     Args:
         desired: the desired state.
-        name: the environment's name.
         placed: the environment that each agent enrolled into, by host: a file can take a host away from it.
     """
-    environment = desired.environments.get(name)
-    if environment is None:
-        return NOTHING
-    hosts = tuple(host for host in desired.hosts.values() if host.environment == name)
-    staying = tuple(
-        sorted(
-            host for host, into in placed.items() if into == name and desired.environment_of(host, into) == name
+
+    def __init__(self, desired: DesiredState, placed: Mapping[str, str]) -> None:
+        self._desired = desired
+        self._hosts: dict[str, list[Host]] = {}
+        for host in desired.hosts.values():
+            self._hosts.setdefault(host.environment, []).append(host)
+        self._staying: dict[str, list[str]] = {}
+        for name, into in sorted(placed.items()):
+            if desired.environment_of(name, into) == into:
+                self._staying.setdefault(into, []).append(name)
+
+    def of(self, name: str) -> Concern:
+        """Return what concerns an environment; `NOTHING` where it does not exist."""
+        desired = self._desired
+        environment = desired.environments.get(name)
+        if environment is None:
+            return NOTHING
+        hosts = tuple(self._hosts.get(name, ()))
+        versions = desired.versions_of(name)
+        wished = _wished(versions, environment, hosts)
+        packages = [desired.packages[package] for package in sorted(wished)]
+        asked = (
+            environment,
+            dict(versions),
+            hosts,
+            tuple(self._staying.get(name, ())),
+            tuple(_handled(package, wished[package.name]) for package in packages),
+            desired.removal_share,
+            _approving(desired, name),
         )
-    )
-    versions = desired.versions_of(name)
-    wished = _wished(versions, environment, hosts)
-    packages = [desired.packages[package] for package in sorted(wished)]
-    handled = tuple(_handled(package, wished[package.name]) for package in packages)
-    asked = (
-        environment,
-        dict(versions),
-        hosts,
-        staying,
-        handled,
-        desired.removal_share,
-        _approving(desired, name),
-    )
-    # What was named once is taken away by what the catalog knows of it.
-    catalog = desired.packages.values() if environment.prune else packages
-    known = tuple((package.name, _practice(package), package.releases) for package in catalog)
-    return Concern(asked, known)
+        # What was named once is taken away by what the catalog knows of it.
+        catalog = desired.packages.values() if environment.prune else packages
+        return Concern(asked, tuple((package.name, _practice(package), package.releases) for package in catalog))
 
 
 def _wished(

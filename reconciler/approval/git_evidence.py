@@ -21,6 +21,7 @@ MOST_COMMITS = 2000
 """Commits that a merge may bring in: one with more is not judged by all of them, and so not at all."""
 
 _SSH_BEGIN = "-----BEGIN SSH SIGNATURE-----"
+_PGP_BEGIN = "-----BEGIN PGP SIGNATURE-----"
 _MAIL = re.compile(r"<([^<>\s]+)>\s*$")
 
 
@@ -41,13 +42,13 @@ def evidence_of(
     found = _commit(repository, commit)
     keys = tuple(pgp_keys)
     brought = _brought_in(repository, found)
-    signed = {str(each.id): _signer(each, keys) for each in brought}
+    signed = {str(each.id): signer_of(each, keys) for each in brought}
     return Evidence(
         commit=commit,
         change=change,
         authors=tuple(dict.fromkeys(_authors(found, brought))),
         altered=_altered(repository, found, change),
-        signer=_signer(found, keys),
+        signer=signer_of(found, keys),
         signers=tuple(dict.fromkeys(signer for signer in signed.values() if signer)),
         unsigned=tuple(each for each, signer in signed.items() if not signer),
         emergency=_trailer(found, EMERGENCY_TRAILER),
@@ -107,16 +108,34 @@ def _altered(repository: GitRepository, commit: pygit2.Commit, change: Change | 
     return index.conflicts is not None or index.write_tree(handle) != commit.tree_id
 
 
-def _signer(commit: pygit2.Commit, pgp_keys: Iterable[str]) -> Identity:
-    signature, payload = commit.gpg_signature
-    if not signature or not payload:
-        return ""
+def signer_of(signed: pygit2.Commit | pygit2.Tag, pgp_keys: Iterable[str]) -> Identity:
+    """Return whose key a commit or an annotated tag is signed with; empty where no good signature is on it.
+
+    Args:
+        signed: the object.
+        pgp_keys: the OpenPGP keys that the signature may be by, in armor.
+    """
+    signature, payload = _signature_of(signed)
     text = signature.decode("utf-8", "replace")
     try:
         found = verify(payload, text) if _SSH_BEGIN in text else verify_pgp(payload, text, pgp_keys)
     except BadSignature:
         return ""
     return f"key:{found}"
+
+
+def _signature_of(signed: pygit2.Commit | pygit2.Tag) -> tuple[bytes, bytes]:
+    """Return the signature and what it is over: of a commit a header has it, of a tag the end of its message.
+
+    Source: git-scm.com/docs/gitformat-signature
+    """
+    if isinstance(signed, pygit2.Commit):
+        signature, payload = signed.gpg_signature
+        return signature or b"", payload or b""
+    content = signed.read_raw()
+    starts = [at for begin in (_SSH_BEGIN, _PGP_BEGIN) if (at := content.rfind(b"\n" + begin.encode())) >= 0]
+    cut = max(starts) + 1 if starts else len(content)
+    return content[cut:], content[:cut]
 
 
 def _trailer(commit: pygit2.Commit, name: str) -> str:

@@ -13,10 +13,12 @@ from reconciler.desired.repository import RepositoryError
 from reconciler.engine.handlers import Cause, Key, PermanentError, Registry, TemporaryError
 from reconciler.engine.queue import KeyedQueue
 from reconciler.hosts.roster import Roster
-from reconciler.operations.desired import InvalidRevision, mirror_of, state_at
+from reconciler.operations.admitting import mark_of
+from reconciler.operations.desired import InvalidRevision, mirror_of, state_as_approved
 from reconciler.operations.fleet import assign_all, known_host
 from reconciler.operations.follow import follow
 from reconciler.operations.pushed import admit_pushed
+from reconciler.operations.reviews import reviews_of
 from reconciler.operations.standing import record_standing
 from reconciler.site import Site
 from reconciler.store.revisions import Verdict
@@ -47,11 +49,13 @@ class Keeper:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._mirror = mirror_of(site)
+        self._reviews = reviews_of(site, self._mirror)
         self._queue: KeyedQueue | None = None
         self._assigning = threading.Lock()
         self._last_retry = site.retries.last_number()
         self.roster = Roster(site.hosts.all())
         self._assigned: Callable[[DesiredState], None] = _nobody
+        self._mark: str | None = None
         self._desired = self._last_in_force()
         self._on_assignment(Key(Cause.ASSIGNMENT))
 
@@ -127,8 +131,7 @@ class Keeper:
 
     def _on_revision(self, _key: Key) -> None:
         try:
-            held = self._desired.revision if self._desired is not None else None
-            followed = follow(self._site, self._mirror, held)
+            followed = follow(self._site, self._mirror, self._mark, self._reviews)
         except FetchError as error:
             self._site.revisions.set_fact("fetchTrouble", str(error))
             raise TemporaryError(
@@ -141,10 +144,14 @@ class Keeper:
         record = followed.record
         if record is not None and record.verdict is Verdict.INVALID:
             _log.error("revision does not validate", revision=followed.head, findings=len(record.findings))
+        for item in followed.moved:
+            _log.info(
+                "environment", environment=item.environment, commit=item.commit, state=item.state, why=item.reasons
+            )
         if followed.state is None:
             return
         _log.info("revision in force", revision=followed.state.revision)
-        self._desired = followed.state
+        self._desired, self._mark = followed.state, followed.mark
         self._on_assignment(Key(Cause.ASSIGNMENT))
         for member in self.roster.members():
             self._hint_from_thread(Key(Cause.REPORT, member.name))
@@ -206,12 +213,14 @@ class Keeper:
         if commit is None:
             return None
         try:
-            return state_at(self._site, self._mirror, commit)
+            found = state_as_approved(self._site, self._mirror, commit)
         except (RepositoryError, InvalidRevision) as error:
             _log.warning(
                 "the revision in force cannot be read now; hosts keep what they were assigned", error=str(error)
             )
             return None
+        self._mark = mark_of(self._site, commit)
+        return found
 
 
 def _nobody(_desired: DesiredState) -> None:

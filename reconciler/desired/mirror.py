@@ -14,7 +14,7 @@ from reconciler.desired.repository import GitRepository, RepositoryError
 FETCH_TIMEOUT = 300.0
 """Seconds that the git executable may take for a whole fetch."""
 
-_REFSPEC = "+refs/heads/*:refs/heads/*"
+_BRANCHES, _APPROVING_TAGS = "+refs/heads/*:refs/heads/*", "+refs/tags/approved/*:refs/tags/approved/*"
 
 
 class FetchError(RepositoryError):
@@ -43,7 +43,8 @@ def open_mirror(url: str, folder: Path) -> GitRepository:
         mirror = GitRepository(folder)
         remotes = mirror.handle().remotes
         if "origin" not in remotes.names():
-            remotes.create("origin", url, _REFSPEC)
+            remotes.create("origin", url, _BRANCHES)
+            remotes.add_fetch("origin", _APPROVING_TAGS)
         elif remotes["origin"].url != url:
             remotes.set_url("origin", url)
     except (OSError, ValueError, pygit2.GitError) as error:
@@ -53,7 +54,7 @@ def open_mirror(url: str, folder: Path) -> GitRepository:
 
 
 def fetch(mirror: GitRepository) -> None:
-    """Bring every branch of the mirror to where the remote has it, force-pushed and deleted ones included.
+    """Bring every branch and approving tag of the mirror to where the remote has it, moved and deleted ones too.
 
     Where libgit2 cannot (SSH configuration, credential helpers), the git executable is asked, if there is one.
 

@@ -152,6 +152,19 @@ class GitRepository:
             commit = commit.parents[0]
         return tuple(reversed(line))
 
+    def newest_shared(self, newest: str, other: str) -> str | None:
+        """Return the newest commit along the first parents of ``newest`` that ``other`` builds on, or ``None``.
+
+        Raises:
+            RepositoryError: there is no commit ``newest``.
+        """
+        commit: pygit2.Commit | None = self._commit(newest)
+        if other not in self.handle():
+            return None
+        while commit is not None and not self.is_ancestor(str(commit.id), other):
+            commit = commit.parents[0] if commit.parents else None
+        return str(commit.id) if commit is not None else None
+
     def changed_paths(self, old: str, new: str, root: str = "") -> tuple[str, ...]:
         """Return the paths below ``root`` that differ between two commits, sorted.
 

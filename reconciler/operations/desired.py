@@ -10,6 +10,7 @@ from reconciler.desired.mirror import open_mirror
 from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.operations.admitting import combined
 from reconciler.site import Site
 
 PINNED = "refs/reconciler/in-force"
@@ -56,7 +57,7 @@ def mirror_of(site: Site) -> GitRepository:
 
 
 def state_in_force(site: Site) -> DesiredState:
-    """Return the desired state that is in force.
+    """Return the desired state that is in force: every environment as far as it is approved.
 
     Raises:
         NothingInForce: no valid revision was seen yet.
@@ -69,7 +70,22 @@ def state_in_force(site: Site) -> DesiredState:
             where=str(site.settings.data),
             hint="start the daemon with --repository, and look at: reconciler status",
         )
-    return state_at(site, mirror_of(site), commit)
+    return state_as_approved(site, mirror_of(site), commit)
+
+
+def state_as_approved(site: Site, mirror: GitRepository, commit: str) -> DesiredState:
+    """Return the desired state with every environment as far as it is approved.
+
+    Args:
+        site: the installation.
+        mirror: the mirror of the desired-state repository.
+        commit: the commit in force.
+
+    Raises:
+        InvalidRevision: its files break the rules of the format.
+        RepositoryError: the mirror lacks it, or one that an environment is taken from.
+    """
+    return combined(site, mirror, state_at(site, mirror, commit))
 
 
 def state_at(site: Site, repository: GitRepository, commit: str) -> DesiredState:

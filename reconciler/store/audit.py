@@ -31,6 +31,8 @@ class Happened(StrEnum):
     ``REVISION_SEEN``: a new head of the branch, and what became of it. ``TOKEN_MADE``: an enrolment token.
     ``HOST_ENROLLED``: a host with its key. ``ASSIGNED``: what hosts should have from now on. ``ATTEMPT_BEGUN`` and
     ``ATTEMPT_ENDED``: a try at a step, as the host told it. ``RETRY_ASKED``: tries to be counted afresh.
+    ``EVIDENCE_SEEN``: what the forge said of the change that a commit came by. ``DECIDED``: whether a commit may
+    count for an environment. ``ADMITTED``: how far an environment goes, or that it waits.
     """
 
     REVISION_SEEN = "revisionSeen"
@@ -40,6 +42,9 @@ class Happened(StrEnum):
     ATTEMPT_BEGUN = "attemptBegun"
     ATTEMPT_ENDED = "attemptEnded"
     RETRY_ASKED = "retryAsked"
+    EVIDENCE_SEEN = "evidenceSeen"
+    DECIDED = "decided"
+    ADMITTED = "admitted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,3 +193,35 @@ transitions = sa.Table(
     sa.Column("message", sa.Text, nullable=False),
     comment="Each change of a standing. Append-only.",
 )
+
+admissions = sa.Table(
+    "admissions",
+    metadata,
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("commit", sa.Text, nullable=False),
+    sa.Column("examined", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("blocked", sa.Text, nullable=False),
+    sa.Column("reasons", sa.Text, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+    comment="How far along the branch each environment has gone, and why no further.",
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("commit", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    comment="What was last decided of each commit for an environment that it concerns.",
+)
+
+reviewed = sa.Table(
+    "reviewed",
+    metadata,
+    sa.Column("commit", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("document", sa.Text),
+    comment="What the forge said of the change that a commit came by; nothing where it came by none.",
+)

@@ -10,6 +10,7 @@ import pytest
 from reconciler.kernel.observation import InstalledProduct, Observation
 from reconciler.operations.desired import mirror_of
 from reconciler.operations.follow import follow
+from reconciler.operations.reviews import reviews_of
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.store.hosts import EnrolmentToken
@@ -63,7 +64,7 @@ class Installation:
 
     def follow(self) -> None:
         """Do what the daemon does when it sees a new head."""
-        follow(self.site, mirror_of(self.site), None)
+        follow(self.site, mirror_of(self.site), None, reviews_of(self.site, mirror_of(self.site)))
 
     def enrol(self, host: str, environment: str = "dev") -> None:
         now = self.site.clock()

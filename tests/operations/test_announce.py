@@ -19,6 +19,7 @@ from reconciler.operations.announce import Announcer
 from reconciler.operations.desired import mirror_of, state_in_force
 from reconciler.operations.fleet import assign_all, known_host
 from reconciler.operations.follow import follow
+from reconciler.operations.reviews import reviews_of
 from reconciler.operations.standing import record_standing
 from reconciler.site import Site
 from reconciler.store.outbox import Lane, OutboxStore
@@ -53,7 +54,7 @@ class Fleet:
 
     def publish(self, files: dict[str, str]) -> str:
         commit = self.installation.workspace.publish(files, "Ask for something else")
-        follow(self.site, mirror_of(self.site), None)
+        follow(self.site, mirror_of(self.site), None, reviews_of(self.site, mirror_of(self.site)))
         return commit
 
     def enrol(self, *names: str) -> None:
@@ -137,7 +138,7 @@ def test_an_author_elsewhere_is_not_written_to(fleet: Fleet) -> None:
     workspace.write({"environments/dev/environment.yaml": "packages:\n  app: 9.9.9\n"})
     workspace.commit("Mine", pygit2.Signature("Mallory", "mallory@evil.example"))
     workspace.push()
-    follow(fleet.site, mirror_of(fleet.site), None)
+    follow(fleet.site, mirror_of(fleet.site), None, reviews_of(fleet.site, mirror_of(fleet.site)))
     assert fleet.look() == ["invalid began "]
     assert {item.lane for item in fleet.site.outbox.waiting()} == {Lane("ops")}
 
@@ -150,7 +151,7 @@ def test_a_force_push_is_told(fleet: Fleet) -> None:
     workspace.write({"environments/dev/environment.yaml": "packages:\n  app: 2.0.0 # again\n"})
     workspace.commit("Rewritten")
     workspace.push(force=True)
-    follow(fleet.site, mirror_of(fleet.site), None)
+    follow(fleet.site, mirror_of(fleet.site), None, reviews_of(fleet.site, mirror_of(fleet.site)))
     assert fleet.look() == ["rewritten began "]
 
 

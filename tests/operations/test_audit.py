@@ -61,32 +61,33 @@ def test_everything_is_told_once_and_in_order(lived: Installation) -> None:
     records = told(lived)
     assert [record["kind"] for record in records] == [
         "revisionSeen",
+        "admitted",
         "tokenMade",
         "hostEnrolled",
         "assigned",
         "attemptBegun",
         "attemptEnded",
     ]
-    assert [record["number"] for record in records] == list(range(1, 7))
+    assert [record["number"] for record in records] == list(range(1, 8))
     assert json.loads(records[0]["facts"])["commit"] == lived.site.revisions.in_force()
-    assert json.loads(records[3]["facts"])["hosts"] == ["HOST-1"]
-    assert json.loads(records[5]["facts"])["attempt"]["outcome"] == "succeeded"
+    assert json.loads(records[4]["facts"])["hosts"] == ["HOST-1"]
+    assert json.loads(records[6]["facts"])["attempt"]["outcome"] == "succeeded"
     assert (records[0]["previous"], records[1]["previous"]) == (GENESIS, records[0]["hash"])
 
 
 def test_a_chain_that_nobody_touched_is_intact(lived: Installation) -> None:
     found = verify_audit(lived.site)
     assert found.intact
-    assert (found.records, found.head.number) == (6, 6)
+    assert (found.records, found.head.number) == (7, 7)
     assert verify_audit(lived.site, Head.parse(str(found.head))).intact
 
 
 @pytest.mark.parametrize(
     ("statement", "where", "what"),
     [
-        ("UPDATE audit SET facts = replace(facts, 'HOST-1', 'HOST-2') WHERE number = 4", 4, "was changed"),
+        ("UPDATE audit SET facts = replace(facts, 'HOST-1', 'HOST-2') WHERE number = 5", 5, "was changed"),
         ("UPDATE audit SET at = at + 1 WHERE number = 5", 5, "was changed"),
-        ("UPDATE audit SET kind = 'assigned' WHERE number = 5", 5, "was changed"),
+        ("UPDATE audit SET kind = 'assigned' WHERE number = 6", 6, "was changed"),
         ("DELETE FROM audit WHERE number = 3", 4, "1 record(s) before it are missing"),
         ("DELETE FROM audit WHERE number = 1", 2, "1 record(s) before it are missing"),
         ("UPDATE audit SET hash = previous WHERE number = 2", 2, "was changed"),
@@ -102,10 +103,10 @@ def test_what_somebody_changes_is_found(lived: Installation, statement: str, whe
 
 def test_a_record_that_was_hashed_anew_no_longer_fits_the_next(lived: Installation) -> None:
     records = list(lived.site.audit.records())
-    forged = replace(records[3], facts=records[3].facts.replace("HOST-1", "HOST-2"))
-    tamper(lived, f"UPDATE audit SET facts = '{forged.facts}', hash = '{forged.rightful_hash}' WHERE number = 4")
+    forged = replace(records[4], facts=records[4].facts.replace("HOST-1", "HOST-2"))
+    tamper(lived, f"UPDATE audit SET facts = '{forged.facts}', hash = '{forged.rightful_hash}' WHERE number = 5")
     (fault,) = verify_audit(lived.site).faults
-    assert (fault.number, "does not follow" in fault.what) == (5, True)
+    assert (fault.number, "does not follow" in fault.what) == (6, True)
 
 
 def test_an_end_that_was_cut_off_shows_by_a_head_that_was_noted(lived: Installation) -> None:
@@ -136,7 +137,7 @@ def test_a_head_that_is_none_is_refused(text: str) -> None:
 def test_csv_holds_the_same(lived: Installation) -> None:
     rows = list(csv.DictReader(audit_as_csv(lived.site)))
     assert [row["hash"] for row in rows] == [record["hash"] for record in told(lived)]
-    assert json.loads(rows[3]["facts"])["hosts"] == ["HOST-1"]
+    assert json.loads(rows[4]["facts"])["hosts"] == ["HOST-1"]
 
 
 @pytest.mark.parametrize("table", ["retries", "audit"])

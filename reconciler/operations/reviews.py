@@ -1,0 +1,23 @@
+"""Chooses where it is known how commits came onto the branch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.approval.forge import Reviews
+from reconciler.approval.signed_reviews import SignedReviews
+from reconciler.desired.repository import GitRepository
+from reconciler.operations.admitting import load_state, pgp_keys
+from reconciler.site import Site
+
+
+def reviews_of(site: Site, mirror: GitRepository) -> Reviews:
+    """Return where the installation learns who approved what."""
+
+    def keys() -> Iterable[str]:
+        # Whose key it is is told by what was approved: here it only matters that signatures can be checked.
+        commit = site.revisions.in_force()
+        state = load_state(site, mirror, commit) if commit is not None else None
+        return pgp_keys(state) if state is not None else ()
+
+    return SignedReviews(mirror, keys)
