@@ -1,4 +1,4 @@
-"""Commands on the fleet: status, host, history, trace."""
+"""Commands on the fleet: status, host, history."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ import typer
 from reconciler.cli.options import DataOption, Format, FormatOption, settings_from
 
 if TYPE_CHECKING:
-    from reconciler.kernel.retries import Retry
     from reconciler.operations.history import Happening
-    from reconciler.operations.provenance import Provenance
     from reconciler.operations.status import SiteStatus
-    from reconciler.operations.trace import TracedAttempt
     from reconciler.store.attempts import AttemptRecord
 
 HostArgument = Annotated[str, typer.Argument(help="The host's name, in any case.")]
@@ -25,7 +22,6 @@ def register(app: typer.Typer) -> None:
     app.command("status", epilog="Example: `reconciler status --environment prod`")(status)
     app.command("host", epilog="Example: `reconciler host PROD-01`")(host)
     app.command("history", epilog="Example: `reconciler history --host PROD-01 --limit 20`")(history)
-    app.command("trace", epilog="Example: `reconciler trace PROD-01 contoso-agent`")(trace)
 
 
 def status(
@@ -46,6 +42,7 @@ def status(
         print_json(everything)
         return
     _print_revisions(everything)
+    _print_waiting(everything)
     rows = []
     for item in everything.hosts:
         rows.append(
@@ -153,42 +150,6 @@ def history(
     print_table(("when", "host", "what"), [(moment(e.at), e.host, _happening(e)) for e in entries])
 
 
-def trace(
-    name: HostArgument,
-    package: Annotated[str, typer.Argument(help="The package's name.")],
-    data: DataOption = None,
-    form: FormatOption = Format.TEXT,
-) -> None:
-    """Show why a package is as it is on a host: who asked, what ran, what came of it."""
-    from reconciler.cli.output import moment, print_json, print_line, tries
-    from reconciler.operations.trace import trace as traced
-    from reconciler.site import open_site
-
-    with open_site(settings_from(data=data)) as site:
-        found = traced(site, name, package)
-    if form is Format.JSON:
-        print_json(found)
-        return
-    standing = found.standing
-    print_line(f"{package} on {found.host} ({found.environment})", "bold")
-    print_line(f"  {standing.sync} / {standing.health} / {standing.reason} since {moment(found.since)}")
-    if standing.message:
-        print_line(f"  {standing.message}")
-    if standing.tries is not None:
-        print_line(f"  tries      {tries(standing.tries)}")
-    print_line(f"  wanted     {standing.wanted or 'absent'}")
-    if found.asked_by is not None:
-        print_line(f"  asked by   {_commit(found.asked_by)}")
-    for product in found.installed:
-        print_line(f"  installed  {product.version} {product.product_code} ({product.name})")
-    if not found.installed:
-        print_line(f"  installed  {standing.installed or 'nothing'}")
-    for retry in found.retries:
-        print_line(f"  {moment(retry.at)}  {_asked(retry)}")
-    for attempt in found.attempts:
-        _print_traced(attempt)
-
-
 def _print_revisions(everything: SiteStatus) -> None:
     from reconciler.cli.output import moment, print_line
 
@@ -210,6 +171,19 @@ def _print_revisions(everything: SiteStatus) -> None:
             print_line(f"  {finding['path']}:{finding['line']}:{finding['column']}: {finding['message']}")
     if everything.fetch_trouble:
         print_line(f"the repository cannot be followed: {everything.fetch_trouble}", "red")
+
+
+def _print_waiting(everything: SiteStatus) -> None:
+    from reconciler.cli.output import moment, print_line
+
+    for item in everything.waiting:
+        print_line(
+            f"{item.environment}: {item.status} since {moment(item.since)}: it stays at {item.commit[:10]}, and "
+            f"{item.blocked[:10]} ({item.subject}, {item.author}) does not count for it:",
+            "red",
+        )
+        for reason in item.reasons:
+            print_line(f"  {reason}")
 
 
 def _print_notifications(everything: SiteStatus) -> None:
@@ -247,44 +221,9 @@ def _print_attempts(records: tuple[AttemptRecord, ...]) -> None:
     )
 
 
-def _print_traced(traced: TracedAttempt) -> None:
-    from reconciler.cli.output import cause, moment, print_line
-
-    attempt = traced.attempt
-    outcome = attempt.outcome.value if attempt.outcome else "running"
-    took = f" in {attempt.ended_at - attempt.started_at:.1f} s" if attempt.ended_at else ""
-    print_line()
-    print_line(
-        f"  {moment(attempt.started_at)}  {attempt.kind} {attempt.from_version or '-'} -> "
-        f"{attempt.to_version or '-'}: {outcome}{took}"
-    )
-    if traced.asked_by is not None:
-        print_line(f"    asked by   {_commit(traced.asked_by)}")
-    for action in attempt.actions:
-        print_line(f"    ran        {action.command}")
-        print_line(f"    returned   {action.exit_code}" + (f": {action.message}" if action.message else ""))
-    if attempt.message:
-        print_line(f"    because    {attempt.message}")
-    if traced.cause is not None:
-        print_line(f"    cause      {cause(traced.cause)}")
-    if traced.log is not None:
-        print_line(f"    log        {traced.log}")
-
-
-def _commit(provenance: Provenance) -> str:
-    from reconciler.cli.output import moment
-
-    commit = provenance.commit
-    return f"{commit.id[:10]} {commit.subject} ({commit.author}, {moment(commit.authored_at)})"
-
-
-def _asked(retry: Retry) -> str:
-    where = f"on {retry.host}" if retry.host else f"in {retry.environment}"
-    why = f": {retry.reason}" if retry.reason else ""
-    return f"{retry.asked_by} asked to retry {retry.package} {where}{why}"
-
-
 def _happening(entry: Happening) -> str:
+    from reconciler.cli.output import retry_words
+
     if entry.revision is not None:
         record = entry.revision
         rewritten = ", the branch was rewritten" if record.rewritten else ""
@@ -296,7 +235,7 @@ def _happening(entry: Happening) -> str:
         why = f": {attempt.message}" if attempt.message else ""
         return f"{attempt.kind} {attempt.package} {versions}: {outcome}{why}"
     if entry.retry is not None:
-        return _asked(entry.retry)
+        return retry_words(entry.retry)
     transition = entry.transition
     assert transition is not None
     before, after = transition.before or "(new)", transition.after or "(no longer managed)"

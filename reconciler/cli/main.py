@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from reconciler.cli import agent, audit, catalog, daemon, demo, desired, fleet, lab, plan, promote, publish, retry
+from reconciler.cli import (
+    agent,
+    audit,
+    catalog,
+    daemon,
+    demo,
+    desired,
+    fleet,
+    lab,
+    plan,
+    promote,
+    publish,
+    retry,
+    trace,
+)
 from reconciler.kernel.errors import ReconcilerError
 
 app = typer.Typer(
@@ -17,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for commands in (catalog, desired, plan, publish, promote, fleet, retry, daemon, demo):
+for commands in (catalog, desired, plan, publish, promote, fleet, trace, retry, daemon, demo):
     commands.register(app)
 app.add_typer(agent.app, name="agent")
 app.add_typer(audit.app, name="audit")

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.kernel.attempts import Cause
-from reconciler.kernel.retries import Tries
+from reconciler.kernel.retries import Retry, Tries
 from reconciler.kernel.status import Health
 
 _COLOURS = {
@@ -98,3 +98,10 @@ def _console() -> Console:
     if not console.is_terminal:
         console.width = 200
     return console
+
+
+def retry_words(retry: Retry) -> str:
+    """Return who asked for a retry of what, and why."""
+    where = f"on {retry.host}" if retry.host else f"in {retry.environment}"
+    why = f": {retry.reason}" if retry.reason else ""
+    return f"{retry.asked_by} asked to retry {retry.package} {where}{why}"

@@ -49,3 +49,6 @@ class Reason(StrEnum):
     HOST_SILENT = "HostSilent"
     NEVER_REPORTED = "NeverReported"
     AWAITING_AGENT = "AwaitingAgent"
+    UNAPPROVED = "Unapproved"
+    REWRITTEN = "Rewritten"
+    AWAITING_EVIDENCE = "AwaitingEvidence"

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pygit2
 
+from reconciler.approval.needs import needs_of
 from reconciler.desired.mirror import fetch
 from reconciler.desired.model import DesiredState, Package
 from reconciler.desired.repository import GitRepository, RepositoryError
+from reconciler.operations.admitting import placements
 from reconciler.operations.desired import NothingInForce, load_valid, mirror_of, state_at
 from reconciler.operations.fleet import known_hosts
 from reconciler.planning.changes import HostWishes, WishChange, compare
@@ -45,13 +47,14 @@ def plan_revision(site: Site, revision: str | None, base: str | None) -> Compari
     held_against = mirror.resolve(base) if base is not None else in_force
     desired = state_at(site, mirror, wanted)
     before = state_at(site, mirror, held_against) if held_against is not None else None
-    enrolled = {record.name: record.environment for record in site.hosts.all()}
+    enrolled = placements(site)
     return Comparison(
         base=held_against,
         revision=wanted,
         changes=(changes := wish_changes(before, desired, enrolled)),
         notes=release_notes(desired, changes),
         plan=plan(wanted, known_hosts(site, desired), site.clock(), site.settings.silent_seconds),
+        needs=needs_of(before, desired, enrolled) if before is not None else (),
     )
 
 
@@ -82,7 +85,8 @@ def plan_from_repository(folder: Path, root: str, revision: str, base: str | Non
     before = load_valid(repository, held_against, root) if held_against is not None else None
     after = load_valid(repository, commit, root)
     changes = wish_changes(before, after, {})
-    return Comparison(held_against, commit, changes, None, release_notes(after, changes))
+    needs = needs_of(before, after, {}) if before is not None else ()
+    return Comparison(held_against, commit, changes, None, release_notes(after, changes), needs)
 
 
 def wish_changes(

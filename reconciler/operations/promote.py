@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from reconciler.approval.needs import needs_of
 from reconciler.desired.commits import BranchMoved, Person, author_of, push, write_commit
 from reconciler.desired.editing import set_version
 from reconciler.desired.findings import Severity
@@ -13,6 +14,7 @@ from reconciler.desired.layout import tenant_of
 from reconciler.desired.loading import load
 from reconciler.desired.mirror import fetch
 from reconciler.desired.model import DesiredState
+from reconciler.operations.admitting import placements
 from reconciler.operations.desired import mirror_of
 from reconciler.operations.fleet import known_hosts
 from reconciler.operations.plan import release_notes, wish_changes
@@ -176,7 +178,7 @@ def _proposal(basis: Basis, promoted: tuple[Promoted, ...], waiver: str, draft: 
     loaded = load(basis.mirror, draft, site.settings.root, site.loads)
     if loaded.state is None:
         raise InvalidChange(tuple(f for f in loaded.findings if f.severity is Severity.ERROR))
-    enrolled = {record.name: record.environment for record in site.hosts.all()}
+    enrolled = placements(site)
     changes = wish_changes(basis.desired, loaded.state, enrolled)
     # Environments that inherit from the target get the versions as well.
     concerned = {basis.target, *(change.environment for change in changes)}
@@ -193,6 +195,7 @@ def _proposal(basis: Basis, promoted: tuple[Promoted, ...], waiver: str, draft: 
         release_notes(loaded.state, changes),
         replace(whole, steps=steps),
         _reviewers(basis.desired, basis.target),
+        needs_of(basis.desired, loaded.state, enrolled),
     )
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reconciler.approval.admission import AdmissionState
 from reconciler.kernel.status import Reason
-from reconciler.operations.desired import state_in_force
+from reconciler.operations.desired import mirror_of, state_in_force
 from reconciler.operations.fleet import known_hosts
 from reconciler.planning.status import HostStatus, host_status
 from reconciler.site import Site
-from reconciler.store.outbox import Waiting
+from reconciler.store.outbox import Waiting as UndeliveredLetters
 from reconciler.store.revisions import RevisionRecord, Verdict
+
+_REASONS = {
+    AdmissionState.UNAPPROVED: Reason.UNAPPROVED,
+    AdmissionState.REWRITTEN: Reason.REWRITTEN,
+    AdmissionState.AWAITING_EVIDENCE: Reason.AWAITING_EVIDENCE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +33,30 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """An environment that does not follow the branch: what it stays at since when, and why.
+
+    ``commit`` is what it is at, ``blocked`` the first commit that may not count for it.
+    """
+
+    environment: str
+    status: Reason
+    commit: str
+    blocked: str
+    subject: str
+    author: str
+    since: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SiteStatus:
     """Where everything stands.
 
     ``rejected`` is the newest revision where that is not the one in force because it does not validate;
     ``fetch_trouble`` says why the repository cannot be followed now, empty where it can. ``notifications`` are
-    the channels where something waits to be told, or was given up.
+    the channels where something waits to be told, or was given up. ``waiting`` are the environments that stay
+    where they are, since what is newer is not approved for them.
     """
 
     in_force: RevisionRecord | None
@@ -39,7 +64,8 @@ class SiteStatus:
     fetch_trouble: str
     hosts: tuple[HostStatus, ...]
     halts: tuple[Halt, ...] = ()
-    notifications: tuple[Waiting, ...] = ()
+    notifications: tuple[UndeliveredLetters, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
 
 
 def site_status(site: Site, environment: str | None = None) -> SiteStatus:
@@ -69,7 +95,36 @@ def site_status(site: Site, environment: str | None = None) -> SiteStatus:
         hosts=hosts,
         halts=_halts(hosts),
         notifications=site.outbox.waiting(),
+        waiting=_waiting(site, environment),
     )
+
+
+def _waiting(site: Site, environment: str | None) -> tuple[Waiting, ...]:
+    records = [
+        record
+        for name, record in sorted(site.approvals.admissions().items())
+        if record.admission.state is not AdmissionState.APPROVED and environment in (None, name)
+    ]
+    mirror = mirror_of(site) if records else None
+    found = []
+    for record in records:
+        item = record.admission
+        assert mirror is not None
+        commit = mirror.commit(item.blocked)
+        author = f"{commit.author} <{commit.author_email}>"
+        found.append(
+            Waiting(
+                item.environment,
+                _REASONS[item.state],
+                item.commit,
+                item.blocked,
+                commit.subject,
+                author,
+                record.since,
+                item.reasons,
+            )
+        )
+    return tuple(found)
 
 
 def _halts(hosts: Iterable[HostStatus]) -> tuple[Halt, ...]:

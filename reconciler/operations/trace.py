@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.approval.admission import Decision
+from reconciler.approval.evidence import Change
 from reconciler.kernel.attempts import Attempt, Cause, cause_of_attempt
 from reconciler.kernel.convergence import Standing
 from reconciler.kernel.errors import ReconcilerError
@@ -31,14 +33,27 @@ class NotManaged(ReconcilerError):
 
 
 @dataclass(frozen=True, slots=True)
+class Approved:
+    """By what a commit came to count: the change it came by, and what was decided of it for the environment.
+
+    ``change`` is ``None`` for one that came by no change, or needed none.
+    """
+
+    change: Change | None
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class TracedAttempt:
     """An attempt, the commit that asked for it where that is still known, and its log where one was sent.
 
-    ``cause`` is why it came to nothing, which says how long the next one waits.
+    ``approved`` says by whom that commit was approved, ``None`` where that was not asked for. ``cause`` is why it
+    came to nothing, which says how long the next one waits.
     """
 
     attempt: Attempt
     asked_by: Provenance | None
+    approved: Approved | None
     log: Path | None
     cause: Cause | None
 
@@ -47,9 +62,9 @@ class TracedAttempt:
 class Trace:
     """Why a package is as it is on a host.
 
-    ``asked_by`` is the commit that brought the present wish into the host's environment; ``since`` when the
-    package came to stand as it does, in seconds since the epoch. ``retries`` are the last ones that somebody asked
-    for, the newest first.
+    ``asked_by`` is the commit that brought the present wish into the host's environment, ``approved`` by whom that
+    was approved; ``since`` when the package came to stand as it does, in seconds since the epoch. ``retries`` are
+    the last ones that somebody asked for, the newest first.
     """
 
     host: str
@@ -58,6 +73,7 @@ class Trace:
     standing: Standing
     since: float | None
     asked_by: Provenance | None
+    approved: Approved | None
     installed: tuple[InstalledProduct, ...]
     attempts: tuple[TracedAttempt, ...]
     retries: tuple[Retry, ...]
@@ -91,18 +107,21 @@ def trace(site: Site, host: str, package: str) -> Trace:
     goal = next(goal for goal in known.assignment.goals if goal.package == package)
     products = known.observation.products if known.observation is not None else ()
     records = site.attempts.newest(host=known.name, package=package, limit=RECENT_ATTEMPTS)
+    asked = asked_by(site, mirror, desired.of(known.environment).revision, known, package)
     return Trace(
         host=known.name,
         environment=known.environment,
         package=package,
         standing=standing,
         since=site.standings.since(known.name).get(package),
-        asked_by=asked_by(site, mirror, desired.revision, known, package),
+        asked_by=asked,
+        approved=_approved(site, asked, known.environment),
         installed=group_families([goal], products).get(package, ()),
         attempts=tuple(
             TracedAttempt(
                 record.attempt,
-                asked_by(site, mirror, record.attempt.revision, known, package),
+                (by := asked_by(site, mirror, record.attempt.revision, known, package)),
+                _approved(site, by, known.environment),
                 site.logs.find(record.attempt.id),
                 cause_of_attempt(record.attempt),
             )
@@ -112,3 +131,11 @@ def trace(site: Site, host: str, package: str) -> Trace:
             host=known.name, environment=known.environment, package=package, limit=RECENT_RETRIES
         ),
     )
+
+
+def _approved(site: Site, asked: Provenance | None, environment: str) -> Approved | None:
+    if asked is None:
+        return None
+    decision = site.approvals.decisions(asked.commit.id).get(environment)
+    reviewed = site.approvals.reviewed(asked.commit.id)
+    return Approved(reviewed.change if reviewed is not None else None, decision) if decision is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.approval.needs import Need
 from reconciler.planning.changes import WishChange
 from reconciler.planning.plan import Plan
 
@@ -23,7 +24,7 @@ class Comparison:
     """What a revision would do.
 
     ``base`` is the revision it is held against, ``None`` where there is none yet. ``plan`` is ``None`` where
-    nothing was observed, because there is no installation to ask.
+    nothing was observed, because there is no installation to ask. ``needs`` says whose approval it takes.
     """
 
     base: str | None
@@ -31,6 +32,7 @@ class Comparison:
     changes: tuple[WishChange, ...]
     plan: Plan | None
     notes: tuple[ReleaseNote, ...] = ()
+    needs: tuple[Need, ...] = ()
 
     @property
     def something_to_do(self) -> bool:

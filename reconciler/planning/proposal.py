@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.approval.needs import Need
 from reconciler.planning.changes import WishChange
 from reconciler.planning.comparison import ReleaseNote
 from reconciler.planning.plan import Plan
@@ -57,6 +58,7 @@ class Proposal:
     notes: tuple[ReleaseNote, ...]
     plan: Plan
     reviewers: tuple[Reviewers, ...]
+    needs: tuple[Need, ...] = ()
 
     @property
     def title(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.planning.proposal import Promoted, Proposal
-from reconciler.planning.report import MARKDOWN, PLAIN, Style, note_lines, plan_lines, some
+from reconciler.planning.report import MARKDOWN, PLAIN, Style, need_lines, note_lines, plan_lines, some
 from reconciler.planning.verification import HostEvidence, Witnessed, span
 
 MOST_HOSTS = 20
@@ -59,10 +59,13 @@ def _sections(proposal: Proposal, style: Style, moment: Moment) -> list[str]:
         lines += note_lines(proposal.notes, style)
     lines.append(style.title("What hosts would do"))
     lines += plan_lines(proposal.plan, style)
-    lines.append(style.title("Who must review"))
+    lines.append(style.title("Who must approve"))
+    lines += need_lines(proposal.needs, style)
+    if not proposal.needs:
+        lines.append(f"nobody: no approvals are asked for {proposal.target}")
+    if proposal.reviewers:
+        lines.append(style.title("Who owns it"))
     lines += [style.clean(f"- {owner.group}: {', '.join(owner.members)}") for owner in proposal.reviewers]
-    if not proposal.reviewers:
-        lines.append(f"no group owns {proposal.target}: name groups under owners in its file")
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from reconciler.approval.needs import Need
 from reconciler.kernel.status import Reason
 from reconciler.planning.changes import ChangeKind, WishChange
 from reconciler.planning.comparison import Comparison, ReleaseNote
@@ -73,6 +74,11 @@ def note_lines(notes: Iterable[ReleaseNote], style: Style) -> list[str]:
     return lines
 
 
+def need_lines(needs: Iterable[Need], style: Style) -> list[str]:
+    """Return whose approval is needed, a line for each environment."""
+    return [style.clean(f"- {need.text}") for need in needs]
+
+
 def some(names: Sequence[str]) -> str:
     """Return the first few of many names, and how many more there are."""
     few = ", ".join(names[:_FEW])
@@ -95,6 +101,9 @@ def _sections(comparison: Comparison, style: Style) -> list[str]:
         lines.append("not known: there is no installation here to ask what hosts have")
     else:
         lines += plan_lines(comparison.plan, style)
+    if comparison.needs:
+        lines.append(style.title("What it waits for"))
+        lines += need_lines(comparison.needs, style)
     return lines
 
 

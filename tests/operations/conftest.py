@@ -56,9 +56,9 @@ class Installation:
         self.site = site
         self.workspace = Workspace(folder / "fleet.git", folder / "fleet")
 
-    def publish(self, files: Mapping[str, str]) -> str:
+    def publish(self, files: Mapping[str, str], message: str = "change") -> str:
         """Push files, and put the commit in force."""
-        commit = self.workspace.publish(files, "change")
+        commit = self.workspace.publish(files, message)
         self.follow()
         return commit
 
