@@ -149,7 +149,7 @@ def _notifications(manifest: NotificationsManifest) -> Notifications:
         )
         for item in manifest.tell
     )
-    return Notifications(channels, subscriptions)
+    return Notifications(channels, subscriptions, seconds_of(manifest.remind))
 
 
 def _names(names: list[str] | None) -> frozenset[str] | None:

@@ -15,9 +15,22 @@ from reconciler.desired.fields import (
     SecretReference,
 )
 from reconciler.desired.manifest_model import Manifest
-from reconciler.desired.notifications import GATHER, MOST_PER_HOUR
+from reconciler.desired.notifications import GATHER, MOST_PER_HOUR, REMIND
 
-TopicName = Literal["invalid", "rewritten", "halted", "degraded", "silent", "rolledOut", "removal"]
+TopicName = Literal[
+    "invalid",
+    "rewritten",
+    "halted",
+    "degraded",
+    "silent",
+    "rolledOut",
+    "removal",
+    "requested",
+    "rejected",
+    "approved",
+    "unapproved",
+    "emergency",
+]
 
 
 class ChannelManifest(Manifest):
@@ -42,8 +55,9 @@ class ChannelManifest(Manifest):
     )
     authors: list[MailDomain] = Field(
         default_factory=list,
-        description="Of a mail channel: the domains at which authors of commits are written to themselves when a "
-        "commit of theirs does not validate or rewrote history, such as example.com.",
+        description="Of a mail channel: the domains at which people are written to themselves, such as "
+        "example.com: authors when a commit of theirs does not validate or rewrote history, who asked for a "
+        "change when it is rejected, approved, rolled out or halted, and who may approve when one waits.",
     )
 
 
@@ -77,4 +91,9 @@ class NotificationsManifest(Manifest):
     )
     tell: list[SubscriptionManifest] = Field(
         default_factory=list, description="Which channel is told of what. A channel may stand here several times."
+    )
+    remind: Duration = Field(
+        default=REMIND,
+        description="After how long a change that still waits for approvals is told of once more: a number and s, "
+        "m, h or d.",
     )

@@ -14,6 +14,13 @@ MOST_PER_HOUR: Final = 20
 """How many messages a channel is sent in an hour at most, if nothing is set."""
 
 
+REMIND: Final = "1d"
+"""After how long those who may approve are told once more of a change that waits, if nothing is set."""
+
+REMIND_SECONDS: Final = 86400.0
+"""`REMIND` in seconds."""
+
+
 class Topic(StrEnum):
     """What people can be told of. The values stand in reconciler.yaml.
 
@@ -21,6 +28,9 @@ class Topic(StrEnum):
     release is halted in an environment, and goes on. ``DEGRADED``: a package on a host failed or needs a person,
     and has recovered. ``SILENT``: nothing is heard of a host, and it is back. ``ROLLED_OUT``: what an environment
     asks for is on all of its hosts that can be reached. ``REMOVAL``: a removal waits for a confirmation.
+    ``REQUESTED``: a change waits for approvals, told again after a while. ``REJECTED``: somebody rejects a change.
+    ``APPROVED``: a commit counts for an environment by its approvals. ``UNAPPROVED``: an environment stays where
+    it is, as a commit is not approved for it, and goes on. ``EMERGENCY``: a commit passed without approvals.
     """
 
     INVALID = "invalid"
@@ -30,6 +40,11 @@ class Topic(StrEnum):
     SILENT = "silent"
     ROLLED_OUT = "rolledOut"
     REMOVAL = "removal"
+    REQUESTED = "requested"
+    REJECTED = "rejected"
+    APPROVED = "approved"
+    UNAPPROVED = "unapproved"
+    EMERGENCY = "emergency"
 
 
 class ChannelKind(StrEnum):
@@ -47,8 +62,8 @@ class Channel:
 
     ``address`` is a reference (``env:NAME``, ``file:PATH``), never the address itself: that holds secrets.
     ``gather`` is the seconds from something to tell to the message with it and all that came meanwhile;
-    ``most_per_hour`` bounds the messages. ``authors`` are the mail domains at which authors of commits are told
-    themselves what became of these; only of a channel of the kind mail.
+    ``most_per_hour`` bounds the messages. ``authors`` are the mail domains at which those whom something concerns
+    (authors of commits, who asked for a change or may approve it) are told themselves; only of the kind mail.
     """
 
     name: str
@@ -72,10 +87,11 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Notifications:
-    """All channels by name, and all subscriptions."""
+    """All channels by name, and all subscriptions. ``remind``: seconds until a request is told once more."""
 
     channels: Mapping[str, Channel] = field(default_factory=dict)
     subscriptions: tuple[Subscription, ...] = ()
+    remind: float = REMIND_SECONDS
 
 
 NO_NOTIFICATIONS: Final = Notifications()

@@ -23,7 +23,8 @@ class Notice:
     absence. ``revision`` is the commit that it is about, ``subject`` that commit's first line, ``author`` its
     author as git has it. ``count`` says how many hosts took part where they are not named, ``left_out`` how many
     could not be reached. ``message`` tells why, in the words of whoever knew: all but the names of environments,
-    packages and versions is untrusted text.
+    packages and versions is untrusted text. Of a change, ``version`` is what people call it and ``url`` where it
+    is. ``groups`` are those whose business it is, ``people`` the mail addresses of those whom it concerns.
     """
 
     topic: Topic
@@ -38,3 +39,6 @@ class Notice:
     count: int = 0
     left_out: int = 0
     message: str = ""
+    url: str = ""
+    groups: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()

@@ -30,10 +30,11 @@ def destinations(notice: Notice, desired: DesiredState) -> tuple[Destination, ..
         if _fits(subscription, notice, desired)
     }
     # An author is whatever a commit says: nobody outside of the domains that somebody vouched for is written to.
-    match = _MAIL.search(notice.author) if notice.topic in FOR_AUTHORS else None
-    if match is not None:
+    mails = [_MAIL.search(notice.author)] if notice.topic in FOR_AUTHORS else []
+    mails += [_MAIL.search(f"<{address}>") for address in notice.people]
+    for match in mails:
         for channel in desired.notifications.channels.values():
-            if channel.kind is ChannelKind.MAIL and match[2].lower() in channel.authors:
+            if match is not None and channel.kind is ChannelKind.MAIL and match[2].lower() in channel.authors:
                 found[(channel.name, match[1])] = None
     return tuple(found)
 
@@ -47,9 +48,9 @@ def _fits(subscription: Subscription, notice: Notice, desired: DesiredState) -> 
     ):
         if wanted is not None and concerned and concerned not in wanted:
             return False
-    if subscription.groups is None or not (notice.environment or notice.package):
+    if subscription.groups is None or not (notice.environment or notice.package or notice.groups):
         return True
-    owners: set[str] = set()
+    owners = set(notice.groups)
     if (environment := desired.environments.get(notice.environment)) is not None:
         owners.update(environment.owners)
     if (package := desired.packages.get(notice.package)) is not None:

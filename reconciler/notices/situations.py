@@ -14,16 +14,21 @@ from dataclasses import dataclass, field, replace
 from reconciler.desired.notifications import Topic
 from reconciler.notices.notice import Notice, Phase
 
-QUIET_ENDS = frozenset({Topic.REMOVAL})
+QUIET_ENDS = frozenset({Topic.REMOVAL, Topic.REQUESTED, Topic.REJECTED})
 """Whose end is not told: somebody has just confirmed it, or taken it back."""
+
+_BY_VERSION = frozenset({Topic.HALTED, Topic.REQUESTED, Topic.REJECTED})
+"""What is another situation for another version, or change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """Something that is so for a while.
 
-    ``message`` tells why it began. Of an environment's rollout, ``wish`` stands for what its hosts should have,
-    ``revision`` is the commit that first asked for that, and ``settled`` says whether it is there.
+    ``message`` tells why it began; ``subject``, ``author``, ``url``, ``groups`` and ``people`` are as in a notice,
+    and ``again`` counts how often it was told before. Of an environment's rollout, ``wish`` stands for what its
+    hosts should have, ``revision`` is the commit that first asked for that, and ``settled`` says whether it is
+    there.
     """
 
     topic: Topic
@@ -35,14 +40,21 @@ class Situation:
     wish: str = ""
     revision: str = ""
     settled: bool = False
+    subject: str = ""
+    author: str = ""
+    url: str = ""
+    groups: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    again: int = 0
 
     @property
     def key(self) -> str:
         """What makes it the same one as another: not the words it is told in, nor where the host is."""
         if self.host:
             return json.dumps([self.topic, self.host, self.package])
-        version = self.version if self.topic is Topic.HALTED else ""
-        return json.dumps([self.topic, self.environment, self.package, version])
+        version = self.version if self.topic in _BY_VERSION else ""
+        again = [self.again] if self.again else []
+        return json.dumps([self.topic, self.environment, self.package, version, *again])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +155,21 @@ def _follow(told: Mapping[str, Situation], rollout: Rollout) -> tuple[Situation 
 
 def _grouped(situations: Iterable[Situation], phase: Phase) -> list[Notice]:
     notices = (
-        Notice(s.topic, phase, s.environment, s.package, s.version, (s.host,) if s.host else (), message=s.message)
+        Notice(
+            s.topic,
+            phase,
+            s.environment,
+            s.package,
+            s.version,
+            (s.host,) if s.host else (),
+            s.revision,
+            s.subject,
+            s.author,
+            message=s.message,
+            url=s.url,
+            groups=s.groups,
+            people=s.people,
+        )
         for s in situations
     )
     return merge(notices)

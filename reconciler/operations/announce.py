@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from reconciler.desired.model import ABSENT_TEXT, DesiredState, Wanted
 from reconciler.desired.notifications import Topic
@@ -15,9 +16,17 @@ from reconciler.kernel.wire import decode, encode
 from reconciler.notices.notice import Notice, Phase
 from reconciler.notices.routing import destinations
 from reconciler.notices.situations import Rollout, Seen, Situation, find_news
+from reconciler.operations.announce_approvals import (
+    Request,
+    of_admissions,
+    of_decisions,
+    of_requests,
+    requester_of,
+)
+from reconciler.operations.desired import mirror_of
 from reconciler.rollout.guards import NOT_REPORTED
 from reconciler.site import Site
-from reconciler.store.outbox import TOLD_REVISION, Lane, Letter, Told
+from reconciler.store.outbox import TOLD_AUDIT, TOLD_REVISION, Lane, Letter, Told
 from reconciler.store.revisions import RevisionRecord, Verdict
 from reconciler.store.standings import PackageStanding
 
@@ -39,40 +48,76 @@ class Announcer:
 
     def __init__(self, site: Site, listening_since: float) -> None:
         self._site = site
+        self._mirror = mirror_of(site)
         self._listening_since = listening_since
         self._wishes: tuple[str, dict[str, str]] = ("", {})
         self._told: dict[str, Situation] | None = None
         self._judged: Newest | None = None
+        self._last_audited: int | None = None
 
-    def announce(self, roster: Roster, desired: DesiredState) -> tuple[Notice, ...]:
+    def announce(
+        self, roster: Roster, desired: DesiredState, requests: Iterable[Request] | None = ()
+    ) -> tuple[Notice, ...]:
         """Put what is new into the outbox, and return it.
 
         Args:
             roster: the enrolled hosts, each with what it should have by ``desired``.
             desired: the desired state in force.
+            requests: the changes that wait to be merged; ``None`` where that is not known now.
         """
         now = self._site.clock()
         told = self._remembered()
         newest = (self._site.standings.last_transition(), desired.mark)
         last = int(self._site.revisions.fact(TOLD_REVISION) or 0)
         revisions = self._site.revisions.after(last)
-        events = tuple(notice for _, record in revisions for notice in _of_revision(record))
-        news = find_news(told, self._look(told, roster.members(), desired, newest), events)
-        if not (news.begun or news.ended or revisions):
-            self._judged = newest
+        decided, audited = of_decisions(self._site, self._mirror, desired, self._audited())
+        events = (*(notice for _, record in revisions for notice in _of_revision(record)), *decided)
+        seen = self._with_approvals(self._look(told, roster.members(), desired, newest), told, desired, requests)
+        news = find_news(told, seen, events)
+        if not (news.begun or news.ended or events or revisions):
+            self._judged, self._last_audited = newest, audited
             return ()
         letters = [
             Letter(Lane(*destination), now, json.dumps(encode(notice)))
             for notice in news.notices
-            for destination in destinations(notice, desired)
+            for destination in destinations(self._to_requester(notice, desired), desired)
         ]
         begun = {key: json.dumps(encode(situation)) for key, situation in news.begun.items()}
         sequence = revisions[-1][0] if revisions else last
         self._told = None
-        self._site.outbox.put(Told(begun, news.ended, letters, sequence))
+        self._site.outbox.put(Told(begun, news.ended, letters, sequence, audited))
         self._told = {key: s for key, s in (told | dict(news.begun)).items() if key not in news.ended}
-        self._judged = newest
+        self._judged, self._last_audited = newest, audited
         return news.notices
+
+    def _to_requester(self, notice: Notice, desired: DesiredState) -> Notice:
+        """Return a notice of a rollout with who asked for it among those whom it concerns."""
+        if notice.topic not in (Topic.ROLLED_OUT, Topic.HALTED):
+            return notice
+        commit = notice.revision or desired.of(notice.environment).revision
+        return replace(notice, people=requester_of(self._site, desired, commit))
+
+    def _audited(self) -> int:
+        """Return up to which record of the audit chain people were told."""
+        if self._last_audited is None:
+            self._last_audited = int(self._site.revisions.fact(TOLD_AUDIT) or 0)
+        return self._last_audited
+
+    def _with_approvals(
+        self,
+        seen: Seen,
+        told: Mapping[str, Situation],
+        desired: DesiredState,
+        requests: Iterable[Request] | None,
+    ) -> Seen:
+        of_changes = {Topic.REQUESTED, Topic.REJECTED}
+        unknown = {key for key, s in told.items() if s.topic in of_changes} if requests is None else set()
+        waiting = of_requests(requests or (), desired, self._site.clock())
+        return replace(
+            seen,
+            situations=(*seen.situations, *of_admissions(self._site, self._mirror), *waiting),
+            undecided=seen.undecided | unknown,
+        )
 
     def _remembered(self) -> dict[str, Situation]:
         """Return what people were told of. It is read once: nobody else writes it."""

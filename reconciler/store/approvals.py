@@ -62,6 +62,10 @@ class ApprovalStore:
             found: str | None = connection.scalar(sa.select(facts.c.value).where(facts.c.name == _UP_TO))
         return found
 
+    def decision(self, facts: str) -> Decision:
+        """Return the decision that a record of the audit chain tells of."""
+        return _DECISION.validate_json(facts)
+
     def record(
         self, found: Iterable[Admission], decided: Iterable[Decision], up_to: str, now: float
     ) -> tuple[Admission, ...]:

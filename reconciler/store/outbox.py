@@ -18,6 +18,9 @@ from reconciler.store.tables import facts, lanes, letters, situations
 TOLD_REVISION = "toldRevision"
 """The fact that says up to which revision seen people were told."""
 
+TOLD_AUDIT = "toldAudit"
+"""The fact that says up to which record of the audit chain people were told of decisions."""
+
 MOST_LETTERS = 1000
 """Letters in one message."""
 
@@ -76,6 +79,7 @@ class Told:
     ended: Iterable[str]
     letters: Iterable[Letter]
     revision: int
+    audited: int
 
 
 class OutboxStore:
@@ -109,10 +113,11 @@ class OutboxStore:
                 )
             if rows:
                 connection.execute(sa.insert(letters), rows)
-            fact = insert(facts).values(name=TOLD_REVISION, value=str(told.revision))
-            connection.execute(
-                fact.on_conflict_do_update(index_elements=[facts.c.name], set_={"value": str(told.revision)})
-            )
+            for name, number in ((TOLD_REVISION, told.revision), (TOLD_AUDIT, told.audited)):
+                fact = insert(facts).values(name=name, value=str(number))
+                connection.execute(
+                    fact.on_conflict_do_update(index_elements=[facts.c.name], set_={"value": str(number)})
+                )
 
     def waiting(self) -> tuple[Waiting, ...]:
         """Return every lane in which something waits or was given up, in the order of their names."""

@@ -39,7 +39,7 @@ class Post:
     def put(self, *packages: str, lane: Lane = LANE) -> None:
         notices = [Notice(Topic.HALTED, Phase.BEGAN, "prod", package, "1.0.0") for package in packages]
         letters = [Letter(lane, self.now, json.dumps(encode(notice))) for notice in notices]
-        self.site.outbox.put(Told({}, (), letters, 0))
+        self.site.outbox.put(Told({}, (), letters, 0, 0))
 
     def send(self, channel: Channel, recipient: str, words: Words) -> None:
         if self.dies == "before":
