@@ -57,9 +57,7 @@ class Listener:
         return {str(item.lane) for item in self._site.outbox.waiting()}
 
 
-def request(
-    story: Story, *, days: float = 0.0, rejected_by: tuple[str, ...] = (), missing: bool = True
-) -> Request:
+def request(story: Story, *, days: float = 0.0, rejected_by: tuple[str, ...] = (), lacks: bool = True) -> Request:
     opened = story.installation.site.clock() - days * DAY
     change = Change("#12", "https://forge/12", "Up", "ann@example.com", "a" * 40, opened, rejections=rejected_by)
     return Request(change, (NEED,), ("prod: it needs 1 approval",) if lacks else ())
