@@ -78,7 +78,7 @@ def test_text_says_what_became_of_it(fleet: Path) -> None:
     done = promote(fleet, *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("prod: app 2.0.0 (UNVERIFIED: hurry)\n")
-    assert "no group owns prod: name groups under owners in its file" in done.stdout
+    assert "nobody: no approvals are asked for prod" in done.stdout
     assert "to promote/prod/app: open a pull request from it" in done.stdout
     assert "nothing was pushed: promote/prod/app proposes just this" in promote(fleet, *words).stdout
     hurried = promote(fleet, "--package", "app", "--unverified", "quickly")
