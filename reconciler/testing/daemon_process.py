@@ -77,7 +77,7 @@ class DaemonProcess:
             return 0
         self._process.terminate()
         try:
-            code = self._process.wait(30)
+            code = self._process.wait(90)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
