@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from winrm import Session
@@ -17,6 +16,7 @@ from reconciler.lab.processes import processes_of
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm import WinrmEndpoint
 from reconciler.testing.waiting import eventually
+from tests.system.certificates import Authority
 
 SignIn = Callable[..., Protocol]
 UTF_8 = 65001
@@ -172,8 +172,12 @@ def test_the_user_may_be_named_in_several_ways(
 
 
 @pytest.mark.parametrize("transport", ["ssl", "ntlm"])
-def test_the_same_over_https(endpoint: WinrmEndpoint, sign_in: SignIn, certificate: Path, transport: str) -> None:
-    protocol = sign_in(endpoint, endpoint=endpoint.tls_url, transport=transport, ca_trust_path=str(certificate))
+def test_the_same_over_https(
+    endpoint: WinrmEndpoint, sign_in: SignIn, tls_authority: Authority, transport: str
+) -> None:
+    protocol = sign_in(
+        endpoint, endpoint=endpoint.tls_url, transport=transport, ca_trust_path=str(tls_authority.file)
+    )
     shell = protocol.open_shell(codepage=UTF_8)
 
     assert run(protocol, shell, "exit", "1603") == ("", "", 1603)
