@@ -58,6 +58,10 @@ _WORDS = {
 }
 
 
+_OF_KERBEROS = "authGSSClient"
+"""Stands in each of its faults. Their class cannot be imported where Kerberos is not installed."""
+
+
 class HostUnreachable(ReconcilerError):
     """A host whose WinRM service does not answer, or not to us."""
 
@@ -117,6 +121,13 @@ def unreachable(error: Exception, host: str) -> HostUnreachable:
             where=host,
             hint="is it on, is WinRM enabled there (winrm quickconfig), and does a firewall let us through?",
         )
+    if _OF_KERBEROS in str(error):
+        return HostUnreachable(
+            f"Kerberos gives no ticket for its WinRM service: {_last_words(root)}",
+            where=host,
+            hint="has the daemon's user a ticket of this account (klist, kinit), and is the address the name by "
+            "which the directory knows the host?",
+        )
     return HostUnreachable(f"WinRM failed: {error}", where=host)
 
 
@@ -125,3 +136,9 @@ def _root(error: BaseException) -> BaseException:
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return error
+
+
+def _last_words(error: BaseException) -> str:
+    """Return what the library says last: GSSAPI first says that something failed, then what."""
+    said = error.args[-1] if error.args else error
+    return str(said[0] if isinstance(said, tuple) else said)
