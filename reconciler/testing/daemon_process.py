@@ -14,6 +14,9 @@ from reconciler.kernel.errors import ReconcilerError
 START_SECONDS = 100.0
 """Seconds that a daemon may take until it serves agents."""
 
+_TOLD_LINES = 80
+"""Lines of its log that are told of a daemon that did not start: the stacks of all its threads are among them."""
+
 
 class DaemonDidNotStart(ReconcilerError):
     """The daemon ended, or did not serve agents in time."""
@@ -47,6 +50,7 @@ class DaemonProcess:
         self.data.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ,
+            "PYTHONFAULTHANDLER": "1",
             "RECONCILER_DATA": str(self.data),
             **{f"RECONCILER_{name.upper()}": value for name, value in self._settings.items()},
         }
@@ -91,19 +95,22 @@ class DaemonProcess:
 
     def _await_url(self, process: subprocess.Popen[bytes]) -> str:
         assert process.stdout is not None
-        overdue = threading.Timer(START_SECONDS, process.kill)
+        # By this signal it says in its log where each of its threads is.
+        overdue = threading.Timer(START_SECONDS, process.send_signal, (signal.SIGABRT,))
         overdue.start()
         try:
-            for line in process.stdout:
-                words = line.decode("utf-8", "replace").split()
-                if words[:3] == ["serving", "agents", "at"]:
-                    threading.Thread(target=_drain, args=(process, self.log), daemon=True).start()
-                    return words[3]
+            with self.log.open("ab") as log:
+                for line in process.stdout:
+                    words = line.decode("utf-8", "replace").split()
+                    if words[:3] == ["serving", "agents", "at"]:
+                        threading.Thread(target=_drain, args=(process, self.log), daemon=True).start()
+                        return words[3]
+                    log.write(line)
         finally:
             overdue.cancel()
         process.wait()
         self._close()
-        tail = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
+        tail = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_TOLD_LINES:])
         raise DaemonDidNotStart(f"the daemon ended with {process.returncode}:\n{tail}", where=str(self.log))
 
 
