@@ -98,6 +98,7 @@ class Daemon:
             posting.cancel()
             ran = await asyncio.gather(runner, posting, return_exceptions=True)
             self._keeper.flush()
+            self._lock.close()
         for ended in (*served, *ran):
             if isinstance(ended, Exception):  # one of them broke down, and the others were ended for that
                 raise ended

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler.kernel.errors import ReconcilerError
 
 START_SECONDS = 100.0
 """Seconds that a daemon may take until it serves agents."""
+
+_PORTS = range(20000, 30000)
+"""Below those of net.ipv4.ip_local_port_range, from which Linux gives ports away."""
+
+_TRIES = 100
 
 _TOLD_LINES = 80
 """Lines of its log that are told of a daemon that did not start: the stacks of all its threads are among them."""
@@ -25,7 +33,7 @@ class DaemonDidNotStart(ReconcilerError):
 
 
 class DaemonProcess:
-    """A daemon on an installation's folder. After the first start it keeps its port, as agents know it."""
+    """A daemon on an installation's folder. It keeps its port over restarts, as agents know it."""
 
     def __init__(self, data: Path, repository: Path | str, settings: dict[str, str] | None = None) -> None:
         """Prepare a daemon.
@@ -38,7 +46,7 @@ class DaemonProcess:
         self.data = data
         self.log = data / "daemon.log"
         self.url = ""
-        self._settings = {"port": "0", "repository": str(repository), **(settings or {})}
+        self._settings = {"port": str(_free_port()), "repository": str(repository), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
@@ -64,7 +72,6 @@ class DaemonProcess:
                 start_new_session=True,
             )
         self.url = self._await_url(self._process)
-        self._settings["port"] = self.url.rsplit(":", 1)[1]
         return self.url
 
     def kill(self) -> None:
@@ -112,6 +119,20 @@ class DaemonProcess:
         self._close()
         tail = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_TOLD_LINES:])
         raise DaemonDidNotStart(f"the daemon ended with {process.returncode}:\n{tail}", where=str(self.log))
+
+
+def _free_port() -> int:
+    """Return a port that nobody has, and that Linux gives nobody who asks for any: a daemon that is away keeps it.
+
+    Raises:
+        OSError: there is none.
+    """
+    for _ in range(_TRIES):
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 def _drain(process: subprocess.Popen[bytes], log: Path) -> None:
