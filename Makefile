@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup debian demo test check lint types contracts schemas bench clean
+.PHONY: setup debian kerberos demo test check lint types contracts schemas bench clean
 
 # Debian packages for the lab, for signatures of installers, and for holding signatures of commits against OpenSSH,
 # where this user may install them; elsewhere the demo runs on simulated hosts.
@@ -34,7 +34,21 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/reconciler demo
 
-test: setup
+# What the test of Kerberos needs: a key distribution centre, and what pywinrm speaks Kerberos with, built here.
+KERBEROS_PACKAGES := krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc libc6-dev python3-dev
+
+kerberos: $(VENV)/.kerberos
+
+$(VENV)/.kerberos: requirements-kerberos.lock $(VENV)/.installed
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $(KERBEROS_PACKAGES) >/dev/null || true; \
+	fi
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --require-hashes \
+	  --requirement requirements-kerberos.lock && touch $@ \
+	  || echo "hint: to test Kerberos, as root: apt-get install -y $(KERBEROS_PACKAGES)" >&2
+
+test: setup kerberos
 	$(BIN)/pytest
 
 lint: setup

@@ -11,9 +11,9 @@ import pygit2
 from pygit2.enums import FileMode
 
 from benchmarks import fleet
+from reconciler.desired.catalog import Package
 from reconciler.desired.loading import DEFAULT_ROOT
 from reconciler.desired.mirror import fetch, open_mirror
-from reconciler.desired.model import Package
 from reconciler.desired.repository import GitRepository
 
 PACKAGES = 200

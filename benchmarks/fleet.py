@@ -11,7 +11,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from reconciler.desired.model import DesiredState, Environment, Host, Package
+from reconciler.desired.catalog import Package
+from reconciler.desired.model import DesiredState, Environment, Host
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.identity import normalise_guid
 from reconciler.kernel.observation import InstalledProduct, Observation

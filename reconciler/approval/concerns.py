@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.desired.model import DesiredState, Environment, Host, Package, Wanted
+from reconciler.desired.catalog import Package
+from reconciler.desired.model import DesiredState, Environment, Host, Wanted
 from reconciler.desired.people import fold
 from reconciler.kernel.releases import Release
 

@@ -9,6 +9,9 @@ from typing import IO
 
 from reconciler.kernel.errors import ReconcilerError
 
+_BACKLOG = 2048
+"""Agents that may wait to be let in at the same time."""
+
 
 class AlreadyRunning(ReconcilerError):
     """Another daemon runs on the same installation."""
@@ -36,7 +39,10 @@ def take_installation(data: Path) -> IO[bytes]:
 
 
 def listen_on(address: str, port: int) -> socket.socket:
-    """Return a socket bound to an address; port 0 takes any free one.
+    """Return a socket that listens at an address; port 0 takes any free one.
+
+    It listens at once: one that is only bound may lose its port to another that listens there first, and the event
+    loop would not tell.
 
     Raises:
         OSError: it cannot be had.
@@ -47,6 +53,7 @@ def listen_on(address: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address, port))
+        listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise

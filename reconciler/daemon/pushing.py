@@ -88,6 +88,8 @@ class Pusher:
             self._changed.notify_all()
         deadline = time.monotonic() + _END_SECONDS
         for worker in self._workers:
+            if worker.ident is None:
+                continue  # never started: the daemon broke down before
             worker.join(max(deadline - time.monotonic(), 0))
 
     def follow(self, desired: DesiredState) -> None:

@@ -61,6 +61,7 @@ class Daemon:
 
         Raises:
             OSError: the address cannot be listened on.
+            Exception: whatever a part of it broke down with; the others have been ended in order.
         """
         queue, post = KeyedQueue(), KeyedQueue()
         self._keeper.begin(queue, self._pusher.follow)
@@ -89,14 +90,18 @@ class Daemon:
         finally:
             await asyncio.to_thread(self._pusher.stop)
             server.should_exit = True
-            await serving
+            served = await asyncio.gather(serving, return_exceptions=True)
             stopping.cancel()
             if watcher is not None:
                 watcher.stop()
             runner.cancel()
             posting.cancel()
-            await asyncio.gather(runner, posting, return_exceptions=True)
+            ran = await asyncio.gather(runner, posting, return_exceptions=True)
             self._keeper.flush()
+            self._lock.close()
+        for ended in (*served, *ran):
+            if isinstance(ended, Exception):  # one of them broke down, and the others were ended for that
+                raise ended
 
     def _server(self) -> uvicorn.Server:
         settings = self._site.settings

@@ -9,22 +9,13 @@ from reconciler.desired.access import Transport, WinRMAccess
 from reconciler.desired.access_manifests import WinRMManifest
 from reconciler.desired.approval_manifests import ApprovalsManifest
 from reconciler.desired.approvals import NO_APPROVALS, ApprovalPolicy, Person
+from reconciler.desired.catalog import Package
 from reconciler.desired.collection import Manifests
 from reconciler.desired.environment_rules import links_of
 from reconciler.desired.fields import end_of_hold, seconds_of, share_of
 from reconciler.desired.layout import Place, tenant_of
 from reconciler.desired.manifests import EnvironmentManifest, HoldManifest, HostManifest
-from reconciler.desired.model import (
-    ABSENT,
-    ABSENT_TEXT,
-    DesiredState,
-    Environment,
-    Host,
-    Override,
-    Package,
-    Tenant,
-    Wanted,
-)
+from reconciler.desired.model import ABSENT, ABSENT_TEXT, DesiredState, Environment, Host, Override, Tenant, Wanted
 from reconciler.desired.notification_manifests import NotificationsManifest
 from reconciler.desired.notifications import Channel, ChannelKind, Notifications, Subscription, Topic
 from reconciler.desired.package_assembly import package_of

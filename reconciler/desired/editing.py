@@ -18,7 +18,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import ScalarString
 
-from reconciler.desired.model import ABSENT_TEXT, Absence, ReleaseDetails, Wanted
+from reconciler.desired.catalog import ReleaseDetails
+from reconciler.desired.model import ABSENT_TEXT, Absence, Wanted
 from reconciler.desired.writing import FileRelease, release_entry, written
 from reconciler.desired.yaml_reader import read_yaml
 from reconciler.kernel.errors import ReconcilerError

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.desired.artifact_manifests import ArtifactManifest, NamedFileManifest
+from reconciler.desired.catalog import Architecture, Package, ReleaseDetails
 from reconciler.desired.configuration_manifests import FileManifest, RegistryManifest, ServiceManifest
 from reconciler.desired.fields import seconds_of
-from reconciler.desired.model import Architecture, Package, ReleaseDetails
 from reconciler.desired.package_manifests import (
     ConfigurationReleaseManifest,
     DetectManifest,

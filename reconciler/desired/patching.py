@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.desired import reading
+from reconciler.desired.catalog import Package
 from reconciler.desired.catalog_rules import check_catalog
 from reconciler.desired.collection import Manifests
 from reconciler.desired.findings import Problem
 from reconciler.desired.layout import CATALOG_FOLDER, SETTINGS_FILE, FileKind, Place, place_of
-from reconciler.desired.model import Host, Package
+from reconciler.desired.model import Host
 from reconciler.desired.reading import Reader
 from reconciler.desired.repository import RepositoryError
 from reconciler.desired.snapshots import Snapshot

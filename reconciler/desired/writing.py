@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import LiteralScalarString, SingleQuotedScalarString
 
-from reconciler.desired.model import ReleaseDetails
+from reconciler.desired.catalog import ReleaseDetails
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.releases import MsiRelease, PatchRelease, ProgramRelease
 

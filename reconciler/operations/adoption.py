@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.desired.model import DesiredState, Package
+from reconciler.desired.catalog import Package
+from reconciler.desired.model import DesiredState
 from reconciler.kernel.observation import Context, InstalledProduct, ProductState
 from reconciler.kernel.releases import MsiRelease, Release
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from reconciler.artifacts.installer_files import read_patch
 from reconciler.artifacts.msi_file import UnreadableMsi, read_msi
 from reconciler.artifacts.program_file import UnreadableProgram, read_program
+from reconciler.desired.catalog import Package, ReleaseDetails
 from reconciler.desired.findings import Location, Problem, Rule
-from reconciler.desired.model import Package, ReleaseDetails
 from reconciler.kernel.identity import three_fields
 from reconciler.kernel.releases import MsiRelease, PatchRelease, ProgramRelease
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pygit2
 
 from reconciler.approval.needs import needs_of
+from reconciler.desired.catalog import Package
 from reconciler.desired.mirror import fetch
-from reconciler.desired.model import DesiredState, Package
+from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository, RepositoryError
 from reconciler.operations.admitting import placements
 from reconciler.operations.desired import NothingInForce, load_valid, mirror_of, state_at

@@ -15,10 +15,11 @@ from reconciler.artifacts.installer_files import read_transform
 from reconciler.artifacts.msi_file import UnreadableMsi
 from reconciler.artifacts.signatures import signature_of
 from reconciler.artifacts.store import ArtifactError, ArtifactStore, describe
+from reconciler.desired.catalog import Package, ReleaseDetails
 from reconciler.desired.findings import Problem, Rule
 from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import Loaded, in_order, load_source
-from reconciler.desired.model import DesiredState, Package, ReleaseDetails
+from reconciler.desired.model import DesiredState
 from reconciler.desired.reading import located
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.configuration import PlacedFile

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.desired.model import ABSENT_TEXT, Absence, DesiredState, Package, Wanted
+from reconciler.desired.catalog import Package
+from reconciler.desired.model import ABSENT_TEXT, Absence, DesiredState, Wanted
 from reconciler.planning.proposal import LeftOut
 
 

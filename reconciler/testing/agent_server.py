@@ -68,7 +68,7 @@ class AgentServer:
         with self.changed:
             self.assignment = assignment
 
-    def wait_for(self, holds: Callable[[AgentServer], Any], seconds: float = 30.0) -> Any:
+    def wait_for(self, holds: Callable[[AgentServer], Any], seconds: float = 90.0) -> Any:
         """Wait until ``holds`` is true of what the agent sent, and return what it gave."""
         with self.changed:
             assert self.changed.wait_for(lambda: holds(self), seconds), (

@@ -25,7 +25,7 @@ from reconciler.kernel.configuration import (
 )
 from reconciler.kernel.probes import ABSENT, Probe, ProbeKind
 
-_LONGEST = 60.0
+_LONGEST = 180.0
 _KEY = r"HKLM\SOFTWARE\Reconciler Contract\Values"
 _NO_SUCH_SERVICE = 1060
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler.kernel.errors import ReconcilerError
 
 START_SECONDS = 100.0
 """Seconds that a daemon may take until it serves agents."""
+
+_PORTS = range(20000, 30000)
+"""Below those of net.ipv4.ip_local_port_range, from which Linux gives ports away."""
+
+_TRIES = 100
+
+_TOLD_LINES = 80
+"""Lines of its log that are told of a daemon that did not start: the stacks of all its threads are among them."""
 
 
 class DaemonDidNotStart(ReconcilerError):
@@ -22,7 +33,7 @@ class DaemonDidNotStart(ReconcilerError):
 
 
 class DaemonProcess:
-    """A daemon on an installation's folder. After the first start it keeps its port, as agents know it."""
+    """A daemon on an installation's folder. It keeps its port over restarts, as agents know it."""
 
     def __init__(self, data: Path, repository: Path | str, settings: dict[str, str] | None = None) -> None:
         """Prepare a daemon.
@@ -35,7 +46,7 @@ class DaemonProcess:
         self.data = data
         self.log = data / "daemon.log"
         self.url = ""
-        self._settings = {"port": "0", "repository": str(repository), **(settings or {})}
+        self._settings = {"port": str(_free_port()), "repository": str(repository), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
@@ -47,6 +58,7 @@ class DaemonProcess:
         self.data.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ,
+            "PYTHONFAULTHANDLER": "1",
             "RECONCILER_DATA": str(self.data),
             **{f"RECONCILER_{name.upper()}": value for name, value in self._settings.items()},
         }
@@ -60,7 +72,6 @@ class DaemonProcess:
                 start_new_session=True,
             )
         self.url = self._await_url(self._process)
-        self._settings["port"] = self.url.rsplit(":", 1)[1]
         return self.url
 
     def kill(self) -> None:
@@ -77,7 +88,7 @@ class DaemonProcess:
             return 0
         self._process.terminate()
         try:
-            code = self._process.wait(30)
+            code = self._process.wait(90)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -91,20 +102,37 @@ class DaemonProcess:
 
     def _await_url(self, process: subprocess.Popen[bytes]) -> str:
         assert process.stdout is not None
-        overdue = threading.Timer(START_SECONDS, process.kill)
+        # By this signal it says in its log where each of its threads is.
+        overdue = threading.Timer(START_SECONDS, process.send_signal, (signal.SIGABRT,))
         overdue.start()
         try:
-            for line in process.stdout:
-                words = line.decode("utf-8", "replace").split()
-                if words[:3] == ["serving", "agents", "at"]:
-                    threading.Thread(target=_drain, args=(process, self.log), daemon=True).start()
-                    return words[3]
+            with self.log.open("ab") as log:
+                for line in process.stdout:
+                    words = line.decode("utf-8", "replace").split()
+                    if words[:3] == ["serving", "agents", "at"]:
+                        threading.Thread(target=_drain, args=(process, self.log), daemon=True).start()
+                        return words[3]
+                    log.write(line)
         finally:
             overdue.cancel()
         process.wait()
         self._close()
-        tail = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
+        tail = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_TOLD_LINES:])
         raise DaemonDidNotStart(f"the daemon ended with {process.returncode}:\n{tail}", where=str(self.log))
+
+
+def _free_port() -> int:
+    """Return a port that nobody has, and that Linux gives nobody who asks for any: a daemon that is away keeps it.
+
+    Raises:
+        OSError: there is none.
+    """
+    for _ in range(_TRIES):
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 def _drain(process: subprocess.Popen[bytes], log: Path) -> None:

@@ -18,7 +18,7 @@ from reconciler.kernel.observation import Context, InstalledProduct, ProductStat
 from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.steps import Action, Verb
 
-_LONGEST = 60.0
+_LONGEST = 180.0
 
 
 @dataclass(frozen=True, slots=True)

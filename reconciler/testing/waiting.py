@@ -11,12 +11,12 @@ T = TypeVar("T")
 _LOOK_AGAIN_SECONDS = 0.03
 
 
-def eventually(look: Callable[[], T | None], seconds: float = 40.0) -> T:
+def eventually(look: Callable[[], T | None], seconds: float = 90.0) -> T:
     """Look again and again until ``look`` gives something true, and return it.
 
     Args:
         look: looks once.
-        seconds: how long to wait at the most.
+        seconds: how long to wait at the most; many times what it takes, as the machine may be busy.
 
     Raises:
         AssertionError: it did not come about in time.

@@ -32,7 +32,7 @@ class RunningAgent:
 
     def stop(self) -> None:
         self.agent.stop()
-        self.thread.join(20)
+        self.thread.join(90)
         assert not self.thread.is_alive()
 
 

@@ -130,7 +130,7 @@ def _contact(folder, settings):
     return Contact(settings, folder, AgentState(folder), Journal(folder / "journal.jsonl"), ServerClock())
 
 
-def _wait_until(holds, seconds=20.0):
+def _wait_until(holds, seconds=90.0):
     import threading
 
     event, deadline = threading.Event(), time.monotonic() + seconds

@@ -14,7 +14,8 @@ from reconciler.approval.concerns import Concerns
 from reconciler.approval.evidence import Approval, Change, Evidence
 from reconciler.approval.policy import Judgement, judge
 from reconciler.desired.approvals import ApprovalPolicy
-from reconciler.desired.model import DesiredState, Environment, Host, Package
+from reconciler.desired.catalog import Package
+from reconciler.desired.model import DesiredState, Environment, Host
 from reconciler.desired.people import People
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.releases import MsiRelease

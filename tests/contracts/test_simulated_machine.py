@@ -38,7 +38,7 @@ class TestSimulatedMachine(MachineContract):
         super().setUp()
 
     def wait_until_slow_runs(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while not list(self._root.glob("runs/*/claim")):
             assert time.monotonic() < deadline
             time.sleep(0.01)  # a file of another process: nothing to await

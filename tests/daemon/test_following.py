@@ -122,9 +122,9 @@ def test_a_host_that_falls_silent_is_named_once_and_again_when_it_speaks(server:
         changes = server.site.standings.transitions(host="DEV-07", package="")
         return [change.after.rsplit("/", 1)[-1] for change in reversed(changes)]
 
-    eventually(lambda: reasons()[-1:] == [Reason.HOST_SILENT], 30)
+    eventually(lambda: reasons()[-1:] == [Reason.HOST_SILENT])
     host.check_in()
-    eventually(lambda: reasons()[-1:] != [Reason.HOST_SILENT], 30)
+    eventually(lambda: reasons()[-1:] != [Reason.HOST_SILENT])
     assert reasons().count(Reason.HOST_SILENT) == 1
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
+
 from reconciler.daemon.ownership import listen_on
+
+
+def test_a_port_that_somebody_listens_on_is_refused_at_once() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 0))
+        first = listen_on("127.0.0.1", other.getsockname()[1])
+        with first, pytest.raises(OSError, match="in use"):
+            other.listen()
 
 
 async def test_answers_do_not_wait_for_more_to_send() -> None:

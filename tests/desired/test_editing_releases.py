@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.desired.catalog import Architecture, Package, ReleaseDetails
 from reconciler.desired.editing import add_release, new_package, remove_version, set_version
 from reconciler.desired.loading import load_folder
-from reconciler.desired.model import ABSENT, Architecture, Package, ReleaseDetails
+from reconciler.desired.model import ABSENT
 from reconciler.desired.yaml_reader import read_yaml
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.releases import MsiRelease

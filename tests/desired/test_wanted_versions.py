@@ -9,17 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.desired.model import (
-    ABSENT,
-    Architecture,
-    DesiredState,
-    Environment,
-    Host,
-    Override,
-    Package,
-    ReleaseDetails,
-    Wanted,
-)
+from reconciler.desired.catalog import Architecture, Package, ReleaseDetails
+from reconciler.desired.model import ABSENT, DesiredState, Environment, Host, Override, Wanted
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Hold
 from reconciler.kernel.releases import MsiRelease

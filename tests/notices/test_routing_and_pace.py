@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.desired.model import DesiredState, Environment, Package
+from reconciler.desired.catalog import Package
+from reconciler.desired.model import DesiredState, Environment
 from reconciler.desired.notifications import Channel, ChannelKind, Notifications, Subscription, Topic
 from reconciler.notices.notice import Notice, Phase
 from reconciler.notices.pace import HOUR, delay_after, due_at

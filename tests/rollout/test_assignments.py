@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.desired.model import ABSENT, DesiredState, Environment, Host, Package
+from reconciler.desired.catalog import Package
+from reconciler.desired.model import ABSENT, DesiredState, Environment, Host
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Hold
 from reconciler.kernel.releases import MsiRelease

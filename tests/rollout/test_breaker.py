@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.desired.model import DesiredState, Environment, Host, Package
+from reconciler.desired.catalog import Package
+from reconciler.desired.model import DesiredState, Environment, Host
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.assignment import Assignment
 from reconciler.kernel.attempts import ActionResult, Attempt, Failure, Outcome, Tally, count

@@ -13,10 +13,9 @@ from reconciler.hosts.winrm.connection import (
     CommandTooLong,
     Connection,
     Finished,
-    HostUnreachable,
 )
 from reconciler.hosts.winrm.credentials import CredentialMissing
-from reconciler.hosts.winrm.faults import HostRefused
+from reconciler.hosts.winrm.faults import HostRefused, HostUnreachable
 from reconciler.hosts.winrm.uploads import MISSING, packed, upload_commands
 
 _AWAY = (HostUnreachable, HostRefused, CommandLost, CommandTimeout, CredentialMissing)

@@ -25,7 +25,7 @@ from winrm.exceptions import (
 )
 from winrm.protocol import Protocol
 
-from reconciler.hosts.winrm.faults import refusal
+from reconciler.hosts.winrm.faults import HostUnreachable, refusal, unreachable
 from reconciler.kernel.errors import ReconcilerError
 
 LONGEST_COMMAND = 8000
@@ -56,12 +56,6 @@ _TROUBLE = (
     *(ParseError, StopIteration, LookupError, ValueError, AttributeError, AssertionError),
 )
 """Every way in which pywinrm says that a request failed; what requests raises is an ``OSError``."""
-
-
-class HostUnreachable(ReconcilerError):
-    """A host whose WinRM service does not answer, or not to us."""
-
-    reference = "host-unreachable"
 
 
 class CommandLost(ReconcilerError):
@@ -194,7 +188,7 @@ class Connection:
                 raise refusal(error, self._host) from error
             except _TROUBLE as error:
                 self._drop()
-                raise self._unreachable(error) from error
+                raise unreachable(error, self._host) from error
             self.shells += 1
             self._answered()
         return self._protocol, self._shell
@@ -217,7 +211,7 @@ class Connection:
             raise told from error
         except requests.ConnectTimeout as error:
             self._drop()
-            raise self._unreachable(error) from error
+            raise unreachable(error, self._host) from error
         except _TROUBLE as error:
             self._drop()
             raise CommandLost(
@@ -280,27 +274,6 @@ class Connection:
             self._protocol.transport.close_session()
         self._protocol = self._shell = None
 
-    def _unreachable(self, error: Exception) -> HostUnreachable:
-        if isinstance(error, AuthenticationError):
-            return HostUnreachable(
-                "its WinRM service does not accept these credentials",
-                where=self._host,
-                hint="check user, password and transport in its file",
-            )
-        if isinstance(error, requests.exceptions.SSLError):
-            return HostUnreachable(
-                f"its certificate is not trusted: {_root(error)}",
-                where=self._host,
-                hint="give winrm.authority in its file, and the name that the certificate is for as its address",
-            )
-        if isinstance(error, (requests.ConnectionError, requests.Timeout)):
-            return HostUnreachable(
-                f"its WinRM service does not answer: {_root(error)}",
-                where=self._host,
-                hint="is it on, is WinRM enabled there (winrm quickconfig), and does a firewall let us through?",
-            )
-        return HostUnreachable(f"WinRM failed: {error}", where=self._host)
-
 
 def _knows_no_shell(error: WSManFaultError) -> bool:
     """The shell is named by a selector, and one that names nothing is an invalid selector."""
@@ -310,10 +283,3 @@ def _knows_no_shell(error: WSManFaultError) -> bool:
 def _signed(code: int) -> int:
     code &= 0xFFFFFFFF
     return code - 0x1_0000_0000 if code & 0x8000_0000 else code
-
-
-def _root(error: BaseException) -> str:
-    """Return what lies at the bottom of a chain of network errors, which is what says something."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return str(error) or type(error).__name__

@@ -1,11 +1,14 @@
-"""Puts what a WinRM service refuses into words, and says what to do about it. Speaks with no host.
+"""Puts into words why a WinRM service refuses or cannot be reached, and what to do about it. Speaks with no host.
 
 Source: learn.microsoft.com/windows/win32/winrm/quotas and the codes in wsmerror.h of the Windows SDK
 """
 
 from __future__ import annotations
 
-from winrm.exceptions import WSManFaultError
+import ssl
+
+import requests
+from winrm.exceptions import AuthenticationError, WSManFaultError
 
 from reconciler.kernel.errors import ReconcilerError
 
@@ -55,6 +58,16 @@ _WORDS = {
 }
 
 
+_OF_KERBEROS = "authGSSClient"
+"""Stands in each of its faults. Their class cannot be imported where Kerberos is not installed."""
+
+
+class HostUnreachable(ReconcilerError):
+    """A host whose WinRM service does not answer, or not to us."""
+
+    reference = "host-unreachable"
+
+
 class HostRefused(ReconcilerError):
     """The host's WinRM service answered, and said no."""
 
@@ -74,3 +87,58 @@ def refusal(error: WSManFaultError, host: str) -> HostRefused:
         return HostRefused(f"{what} (WinRM fault 0x{code:08X})", where=host, hint=hint)
     said = " ".join(str(error.reason).split())[:300]
     return HostRefused(f"its WinRM service refused: {said} (fault 0x{code:08X})", where=host)
+
+
+def unreachable(error: Exception, host: str) -> HostUnreachable:
+    """Return why a host could not be asked at all, in words for an operator.
+
+    Args:
+        error: what pywinrm raised.
+        host: the host's name.
+    """
+    if isinstance(error, AuthenticationError):
+        return HostUnreachable(
+            "its WinRM service does not accept these credentials",
+            where=host,
+            hint="check transport, user and password or certificate in its file, and what it maps that one to",
+        )
+    root = _root(error)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return HostUnreachable(
+            f"its certificate is not trusted: {root}",
+            where=host,
+            hint="give winrm.authority in its file, and the name that the certificate is for as its address",
+        )
+    if isinstance(error, requests.exceptions.SSLError):
+        return HostUnreachable(
+            f"TLS with its WinRM service fails: {root}",
+            where=host,
+            hint="is this its port for HTTPS, and does it trust the authority of winrm.certificate?",
+        )
+    if isinstance(error, (requests.ConnectionError, requests.Timeout)):
+        return HostUnreachable(
+            f"its WinRM service does not answer: {str(root) or type(root).__name__}",
+            where=host,
+            hint="is it on, is WinRM enabled there (winrm quickconfig), and does a firewall let us through?",
+        )
+    if _OF_KERBEROS in str(error):
+        return HostUnreachable(
+            f"Kerberos gives no ticket for its WinRM service: {_last_words(root)}",
+            where=host,
+            hint="has the daemon's user a ticket of this account (klist, kinit), and is the address the name by "
+            "which the directory knows the host?",
+        )
+    return HostUnreachable(f"WinRM failed: {error}", where=host)
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what lies at the bottom of a chain of network errors, which is what says something."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
+
+
+def _last_words(error: BaseException) -> str:
+    """Return what the library says last: GSSAPI first says that something failed, then what."""
+    said = error.args[-1] if error.args else error
+    return str(said[0] if isinstance(said, tuple) else said)

@@ -126,10 +126,11 @@ class RemoteRun:
         self._silent_since = None
         if told.startswith(_ENDED):
             self._ended, self._result = True, self._worded(_read_result(told))
-        elif _CLAIMED in told:
-            # It may have ended between the two questions: only where it is dead twice, it is.
-            self._ended, self._dead_once = self._dead_once, True
-        elif _UNCLAIMED in told and time.monotonic() - self._begun > _START_SECONDS:
+            return
+        # It may have ended between the two questions: only where it is dead twice on end, it is.
+        dead = _CLAIMED in told
+        self._ended, self._dead_once = dead and self._dead_once, dead
+        if _UNCLAIMED in told and time.monotonic() - self._begun > _START_SECONDS:
             self._commands.run(f'mkdir "{claim}" & mkdir "{claim}\\{STOPPED}"', repeatable=True)
 
     def _worded(self, result: RunResult | None) -> RunResult | None:

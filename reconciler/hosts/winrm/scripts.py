@@ -1,9 +1,9 @@
 """Spells out a call as a batch file that a host runs by itself: claim, do, keep the result. Pure: runs nothing.
 
-``claim``: the folder that whoever makes it first decides by whether the run happens. ``alive``: a file that is
-held open while the run lasts. ``killed``: made before the run is ended by force; what its command then returns is
-no result. ``result``: the exit code on the first line and words after it, there from one moment to the next.
-``install.log``: the log.
+``alive``: a file that is held open from before the run is claimed to its end, so that one which is claimed and not
+alive is over, however slow the host. ``claim``: the folder that whoever makes it first decides by whether the run
+happens. ``killed``: made before the run is ended by force; what its command then returns is no result. ``result``:
+the exit code on the first line and words after it, there from one moment to the next. ``install.log``: the log.
 
 Source: learn.microsoft.com/windows-server/administration/windows-commands/ (cmd, reg add, sc config, taskkill)
 """
@@ -31,15 +31,15 @@ SCRIPT, CLAIM, ALIVE, KILLED, RESULT, LOG = "run.cmd", "claim", "alive", "killed
 _MSIEXEC = r'"%SystemRoot%\System32\msiexec.exe"'
 _HEAD = f"""@echo off
 cd /d "%~dp0"
-mkdir {CLAIM} 2>nul
-if errorlevel 1 exit /b
-chcp 65001 >nul
-set CODE=0
-set WORDS=
 call :work >{ALIVE} 2>&1
 exit /b
 
 :work
+mkdir {CLAIM}
+if errorlevel 1 exit /b
+chcp 65001 >nul
+set CODE=0
+set WORDS=
 """
 # The code stands away from the redirection: "echo 1>file" would be a redirection of the error output.
 _TAIL = f"""

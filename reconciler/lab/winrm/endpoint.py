@@ -31,12 +31,31 @@ _LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificates:
+    """Which client certificates sign in as the account: those that ``authority`` has given to ``principal``.
+
+    ``authority`` is a PEM file. The principal is the user principal name (``svc@contoso.example``) among the
+    certificate's alternative names.
+
+    Source: learn.microsoft.com/windows/win32/winrm/authentication-for-remote-connections
+    """
+
+    authority: Path
+    principal: str
+
+
+@dataclass(frozen=True, slots=True)
 class WinrmSettings:
-    """How the endpoint is to be; ``certificate`` is a PEM file with key and chain, if HTTPS is wanted."""
+    """How the endpoint is to be.
+
+    ``certificate`` is a PEM file with key and chain, if HTTPS is wanted; ``clients`` says which certificates of
+    clients sign in there, if any do.
+    """
 
     user: str = "Administrator"
     password: str = field(default="Lab-Passw0rd", repr=False)
     certificate: Path | None = None
+    clients: ClientCertificates | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -82,6 +101,9 @@ def start_winrm(prefix: WinePrefix, settings: WinrmSettings) -> WinrmEndpoint:
     if settings.certificate is not None:
         shutil.copyfile(settings.certificate, folder / "certificate.pem")
         config["certificate"] = FOLDER + r"\certificate.pem"
+    if settings.clients is not None:
+        shutil.copyfile(settings.clients.authority, folder / "clients.pem")
+        config["clients"] = {"authority": FOLDER + r"\clients.pem", "principal": settings.clients.principal}
     (folder / _CONFIG).write_text(json.dumps(config), encoding="utf-8")
     start(prefix, [PYTHON, FOLDER])
     return WinrmEndpoint(_await_address(prefix, folder), settings)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from reconciler.artifacts.msi_file import MsiIdentity
+from reconciler.desired.catalog import Architecture, Package, ReleaseDetails
 from reconciler.desired.editing import add_release, new_package
 from reconciler.desired.layout import NAME_HINT, NAME_PATTERN
-from reconciler.desired.model import Architecture, DesiredState, Package, ReleaseDetails
+from reconciler.desired.model import DesiredState
 from reconciler.desired.writing import FileRelease
 from reconciler.kernel.identity import three_fields
 from reconciler.kernel.releases import MsiRelease, PackageKind

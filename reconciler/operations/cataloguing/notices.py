@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.desired.model import Package
+from reconciler.desired.catalog import Package
 from reconciler.kernel.releases import MsiRelease
 from reconciler.operations.cataloguing.candidate import Candidate
 

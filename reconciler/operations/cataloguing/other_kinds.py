@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from reconciler.artifacts.installer_files import Patch
 from reconciler.artifacts.program_file import Program
+from reconciler.desired.catalog import Package, ReleaseDetails
 from reconciler.desired.editing import new_patch_package
 from reconciler.desired.fields import VERSION_PATTERN
 from reconciler.desired.layout import CATALOG_FOLDER, NAME_HINT, NAME_PATTERN
-from reconciler.desired.model import Package, ReleaseDetails
 from reconciler.desired.writing import FileRelease
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.probes import version_order

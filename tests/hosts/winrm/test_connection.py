@@ -10,9 +10,8 @@ from reconciler.hosts.winrm.connection import (
     CommandTimeout,
     CommandTooLong,
     Connection,
-    HostUnreachable,
 )
-from reconciler.hosts.winrm.faults import HostRefused
+from reconciler.hosts.winrm.faults import HostRefused, HostUnreachable
 from tests.hosts.winrm.conftest import (
     HANGS_UP,
     NOT_ALLOWED,

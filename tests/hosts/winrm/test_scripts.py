@@ -23,9 +23,10 @@ def lines_of(call: Call) -> list[str]:
     return script_of(call, LOG).split("\r\n")
 
 
-def test_a_run_is_claimed_before_anything_else_happens() -> None:
-    lines = lines_of(Call(CallKind.REMOVE, "{11111111-1111-1111-1111-111111111111}"))
-    assert lines[:4] == ["@echo off", 'cd /d "%~dp0"', "mkdir claim 2>nul", "if errorlevel 1 exit /b"]
+def test_a_run_is_claimed_before_anything_else_happens_and_alive_before_it_is_claimed() -> None:
+    lines = [line for line in lines_of(Call(CallKind.REMOVE, "{11111111-1111-1111-1111-111111111111}")) if line]
+    assert lines[:4] == ["@echo off", 'cd /d "%~dp0"', "call :work >alive 2>&1", "exit /b"]
+    assert lines[4:7] == [":work", "mkdir claim", "if errorlevel 1 exit /b"]
 
 
 def test_the_result_comes_to_be_whole_and_last() -> None:

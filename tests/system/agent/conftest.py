@@ -40,9 +40,9 @@ class AgentHost:
         goal = replace(goal, fingerprint=goal_fingerprint(goal))
         self.server.assign(Assignment(self.host.name.upper(), "dev", revision, (goal,)))
 
-    def attempts(self, count: int, seconds: float = 40.0) -> list[Attempt]:
+    def attempts(self, count: int) -> list[Attempt]:
         """Wait until this many attempts have ended, and return all that have."""
-        self.server.wait_for(lambda s: len(s.attempts()) >= count, seconds)
+        self.server.wait_for(lambda s: len(s.attempts()) >= count)
         return self.server.attempts()
 
     def versions(self) -> dict[str, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from reconciler.kernel.attempts import Outcome
 from reconciler.kernel.steps import StepKind, Verb
 from reconciler.lab.agent import AGENT_DATA
+from reconciler.testing.waiting import eventually
 
 
 def test_a_package_goes_through_every_kind_of_step(agent_host, example_packages):
@@ -98,7 +97,7 @@ def test_a_killed_agent_runs_nothing_twice(agent_host, misbehaving_releases):
     host, slow = agent_host.host, misbehaving_releases.slow
     agent_host.want(slow)
     agent_host.start_agent()
-    wait_for_file(host.unix_path(misbehaving_releases.started))
+    eventually(host.unix_path(misbehaving_releases.started).exists)
     host.kill_agent()
     host.start_agent()
     agent_host.server.wait_for(lambda s: s.check_ins and s.check_ins[-1].busy == "northwind-sync")
@@ -113,7 +112,7 @@ def test_a_power_cut_during_an_install_is_an_interrupted_attempt(agent_host, mis
     host = agent_host.host
     agent_host.want(misbehaving_releases.slow)
     agent_host.start_agent()
-    wait_for_file(host.unix_path(misbehaving_releases.started))
+    eventually(host.unix_path(misbehaving_releases.started).exists)
     host.kill_agent()
     host.power_cut()
     host.boot()
@@ -123,10 +122,3 @@ def test_a_power_cut_during_an_install_is_an_interrupted_attempt(agent_host, mis
     agent_host.server.wait_for(lambda s: s.reports[-1].observation.tallies)
     (tally,) = agent_host.server.reports[-1].observation.tallies
     assert tally.failures == 1
-
-
-def wait_for_file(path) -> None:
-    deadline = time.monotonic() + 40
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.02)  # a file of another process: nothing to await

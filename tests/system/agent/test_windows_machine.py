@@ -78,6 +78,7 @@ def outcomes(lab: Lab, example_packages, misbehaving_releases) -> dict[str, str]
         host.remove()
 
 
+@pytest.mark.timeout(900)  # the first case has the whole suite in its fixture
 @pytest.mark.parametrize("case", [*CASES, *OF_WINDOWS])
 def test_contract(outcomes: dict[str, str], case: str) -> None:
     assert outcomes[case] == ""

@@ -37,7 +37,7 @@ MACHINE = WindowsMachine(FOLDER / "runs")
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -77,7 +77,7 @@ class WindowsMachineContract(MachineContract):
             call = Call(CallKind.REMOVE, self.packages.first.product_code, "REMOVE=ALL", seconds=3.0)
             running = self.machine.start(Run(f"contract-{uuid.uuid4().hex}", call))
             assert not running.wait(1.0)
-            assert running.wait(30)
+            assert running.wait(90)
             result = running.result()
             assert result is not None
             assert (result.exit_code, running.log()) == (1618, "")
@@ -86,7 +86,7 @@ class WindowsMachineContract(MachineContract):
             running = self.machine.start(Run(f"contract-{uuid.uuid4().hex}", patient))
             assert not running.wait(1.0)
             ctypes.windll.kernel32.ReleaseMutex(held)
-            assert running.wait(30)
+            assert running.wait(90)
             result = running.result()
             assert result is not None
             assert result.exit_code == 1605

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import replace
 
 from reconciler.kernel.artifact import Artifact
@@ -11,6 +10,7 @@ from reconciler.kernel.assignment import Assignment, Goal
 from reconciler.kernel.attempts import Outcome
 from reconciler.kernel.protocol import goal_fingerprint
 from reconciler.kernel.releases import MsiRelease
+from reconciler.testing.waiting import eventually
 from tests.system.agent_product.conftest import SERVICE
 
 
@@ -40,10 +40,7 @@ def test_a_stop_leaves_the_installer_running_and_the_next_start_takes_up_its_res
     assign(product, slow)
     assert product.install(product.build()) == 0
     started = product.host.unix_path(misbehaving_releases.started)
-    deadline = time.monotonic() + 40
-    while not started.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # a file of another process: nothing to await
+    eventually(started.exists)
     assert product.host.run(["net", "stop", SERVICE]).exit_code == 0
     assert product.service_state() == "STOPPED"
     product.host.unix_path(misbehaving_releases.proceed).touch()

@@ -77,7 +77,7 @@ def ended(fleet):
 
 def test_a_commit_upgrades_the_agent(fleet, agent_host):
     commit = fleet.publish(reconciler_agent="8.0.0")
-    (attempt,) = eventually(lambda: ended(fleet), 55)
+    (attempt,) = eventually(lambda: ended(fleet))
     fleet.await_synced(commit)
     assert (attempt.to_version, attempt.outcome) == ("8.0.0", Outcome.SUCCEEDED)
     assert "8.0.0" in fleet.installed(agent_host).values()
@@ -85,7 +85,7 @@ def test_a_commit_upgrades_the_agent(fleet, agent_host):
 
 def test_a_broken_release_is_taken_back_and_seen_as_degraded(fleet, agent_host):
     fleet.publish(reconciler_agent="9.0.0")
-    (attempt,) = eventually(lambda: ended(fleet), 55)
+    (attempt,) = eventually(lambda: ended(fleet))
     assert attempt.outcome is Outcome.FAILED
     assert attempt.message.endswith(f"{__version__} was put back")
     eventually(lambda: fleet.standing("reconciler-agent").health is Health.DEGRADED)

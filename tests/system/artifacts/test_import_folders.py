@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.artifacts.installer_files import InstallerKind, kind_of, read_patch, read_transform
 from reconciler.artifacts.msi_file import UnreadableMsi, read_msi
+from reconciler.desired.catalog import Architecture, Package
 from reconciler.desired.loading import load_folder
-from reconciler.desired.model import Architecture, Package
 from reconciler.lab.packages import build, plain_package
 from reconciler.operations.cataloguing.candidate import CannotImport
 from reconciler.operations.cataloguing.notices import NoticeKind

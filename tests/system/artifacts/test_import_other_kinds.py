@@ -8,9 +8,9 @@ import pytest
 
 from reconciler.artifacts.installer_files import Patch
 from reconciler.artifacts.program_file import UnreadableProgram, read_program
+from reconciler.desired.catalog import Package
 from reconciler.desired.findings import Rule
 from reconciler.desired.loading import load_folder
-from reconciler.desired.model import Package
 from reconciler.kernel.releases import PackageKind, PatchRelease, ProgramRelease
 from reconciler.operations.cataloguing.candidate import CannotImport
 from reconciler.operations.cataloguing.notices import NoticeKind

@@ -56,7 +56,7 @@ def publish(site: Site, built: BuiltPackage, *more: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=250,
     )
 
 
@@ -64,18 +64,18 @@ def test_published_and_waited_for_it_is_on_the_host(
     fleet: Site, example_packages: ExamplePackages, misbehaving_releases: MisbehavingReleases
 ) -> None:
     agent = example_packages.get("contoso-agent", "2.1.0")
-    done = publish(fleet, agent, "--timeout", "60")
+    done = publish(fleet, agent, "--timeout", "180")
     assert done.returncode == 0, done.stderr
     assert registered_products(lab_of(fleet).host(HOST)) == {agent.source.product_code: "2.1.0"}
     assert "+  contoso-agent: 2.1.0" in done.stdout
     assert done.stderr.splitlines()[-1] == "done: 1 of 1 hosts of dev have contoso-agent 2.1.0"
 
-    again = publish(fleet, agent, "--timeout", "60", "--format", "json")
+    again = publish(fleet, agent, "--timeout", "180", "--format", "json")
     assert again.returncode == 0
     said = json.loads(again.stdout)
     assert (said["changed"], said["arrival"]["state"]) == (False, "synced")
 
-    failing = publish(fleet, misbehaving_releases.failing, "--timeout", "60")
+    failing = publish(fleet, misbehaving_releases.failing, "--timeout", "180")
     assert failing.returncode == 1
     (told,) = [line for line in failing.stderr.splitlines() if line.startswith(f"  {HOST}: Degraded, ")]
     assert "1603" in told

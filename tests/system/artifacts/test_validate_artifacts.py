@@ -13,9 +13,9 @@ from reconciler.artifacts import signatures
 from reconciler.artifacts.msi_file import read_msi
 from reconciler.artifacts.signatures import NoSignatureTool, carries_signature, signature_of
 from reconciler.artifacts.store import ArtifactStore, describe
+from reconciler.desired.catalog import Architecture, ReleaseDetails
 from reconciler.desired.editing import new_package
 from reconciler.desired.findings import Finding
-from reconciler.desired.model import Architecture, ReleaseDetails
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.signatures import Subject, Trust, refusal

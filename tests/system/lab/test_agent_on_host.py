@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from reconciler.lab import Lab, LabError, LabHost
 from reconciler.lab.processes import processes_of
 from reconciler.lab.template import PYTHON
+from reconciler.testing.waiting import eventually
 
 MakeHost = Callable[[str], LabHost]
 
@@ -33,11 +33,7 @@ def start_stand_in(host: LabHost) -> dict[str, object]:
     host.unix_path(LIBRARY + r"\agent\__main__.py").write_text(STAND_IN, encoding="utf-8")
     host.start_agent()
     seen = host.unix_path(r"C:\ProgramData\Reconciler Agent\seen.json")
-    deadline = time.monotonic() + 20
-    while not seen.exists():
-        assert host.agent_running()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: seen.exists() or not host.agent_running())
     found: dict[str, object] = json.loads(seen.read_text("utf-8"))
     return found
 

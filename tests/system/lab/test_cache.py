@@ -30,7 +30,7 @@ def test_two_builders_at_once_build_once(tmp_path: Path) -> None:
     for builder in builders:
         builder.start()
     for builder in builders:
-        builder.join(20)
+        builder.join(90)
 
     assert [builder.exitcode for builder in builders] == [0, 0, 0]
     assert (tmp_path / "log").read_text() == "built\n"

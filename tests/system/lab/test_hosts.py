@@ -93,7 +93,7 @@ def test_a_power_cut_ends_everything_on_that_host_alone(lab_host: MakeHost) -> N
 
     host.power_cut()
 
-    here.wait(5)
+    here.wait(30)  # it would sleep for twice as long
     assert not host.booted()
     assert processes_of(host.prefix.directory) == ()
     assert there.running()
@@ -126,7 +126,7 @@ def test_a_reboot_ends_programs_and_does_pending_renames(lab_host: MakeHost, tmp
 
     host.reboot()
 
-    program.wait(10)
+    program.wait(30)
     assert host.booted()
     assert host.read(r"C:\new.txt") == b"moved at boot"
 

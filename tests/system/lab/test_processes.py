@@ -30,7 +30,7 @@ def test_a_process_whose_first_thread_has_ended_is_found_and_ended(tmp_path: Pat
             assert process.poll() is None
         assert [found.pid for found in processes_of(tmp_path)] == [process.pid]
         kill_all(tmp_path, lambda _process: True)
-        assert process.wait(10) != 0
+        assert process.wait(90) != 0
         assert processes_of(tmp_path) == ()
     finally:
         process.kill()

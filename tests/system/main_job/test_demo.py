@@ -20,7 +20,7 @@ def play(*options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     return done, json.loads(done.stdout)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pypsrp.wsman import WSMan
 from winrm.protocol import Protocol
 
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.winrm import Limits, WinrmEndpoint, WinrmSettings
+from tests.system.certificates import LAB_ADDRESSES, Authority
 
 ANY_IDLE_TIMEOUT = Limits(min_idle_timeout_ms=0)
 
@@ -29,35 +23,13 @@ def winrm_host(lab: Lab) -> LabHost:
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and its own certificate, good for every address that a lab host may get."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab")])
-    addresses = [x509.IPAddress(ip_address(f"127.0.1.{number}")) for number in range(2, 255)]
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("certificate") / "lab.pem"
-    pem = serialization.Encoding.PEM
-    file.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(pem)
-    )
-    return file
+def tls_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"), "lab authority")
 
 
 @pytest.fixture(scope="session")
-def endpoint(winrm_host: LabHost, certificate: Path) -> Iterator[WinrmEndpoint]:
+def endpoint(winrm_host: LabHost, tls_authority: Authority) -> Iterator[WinrmEndpoint]:
+    certificate = tls_authority.give("lab host", *LAB_ADDRESSES)
     started = winrm_host.start_winrm(WinrmSettings(certificate=certificate, limits=ANY_IDLE_TIMEOUT))
     yield started
     winrm_host.stop_winrm()

@@ -105,7 +105,7 @@ def test_a_receive_whose_answer_was_lost_is_sent_again_and_gets_it(
 def test_a_waiting_receive_keeps_a_shell_from_being_idle(
     winrm_host: LabHost, endpoint: WinrmEndpoint, sign_in: SignIn
 ) -> None:
-    protocol = sign_in(endpoint, operation_timeout_sec=2, read_timeout_sec=10)
+    protocol = sign_in(endpoint, operation_timeout_sec=2, read_timeout_sec=60)
     command, gate = gated(winrm_host, "idle")
     shell = protocol.open_shell(codepage=65001, idle_timeout="PT1S")
     command_id = protocol.run_command(shell, command)

@@ -27,7 +27,7 @@ def limited(host: LabHost, **limits: int) -> WinrmEndpoint:
 
 
 def post(endpoint: WinrmEndpoint, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-    connection = HTTPConnection(endpoint.address, 5985, timeout=20)
+    connection = HTTPConnection(endpoint.address, 5985, timeout=90)
     connection.request("POST", "/wsman", body, headers)
     response = connection.getresponse()
     answer = response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
@@ -110,7 +110,7 @@ def test_a_shell_that_nobody_uses_is_removed_with_its_commands(basic: Protocol, 
 
     eventually(pings)
 
-    eventually(lambda: not pings(), seconds=10)
+    eventually(lambda: not pings(), seconds=45)
     with pytest.raises(WSManFaultError, match=idle):
         basic.run_command(idle, "ver")
     basic.run_command(used, "ver")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from winrm import Session
@@ -17,6 +16,7 @@ from reconciler.lab.processes import processes_of
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm import WinrmEndpoint
 from reconciler.testing.waiting import eventually
+from tests.system.certificates import Authority
 
 SignIn = Callable[..., Protocol]
 UTF_8 = 65001
@@ -101,7 +101,7 @@ def test_input_reaches_the_command(protocol: Protocol, shell: str) -> None:
 
 
 def test_a_command_may_outlast_several_operation_timeouts(endpoint: WinrmEndpoint, sign_in: SignIn) -> None:
-    protocol = sign_in(endpoint, operation_timeout_sec=1, read_timeout_sec=10)
+    protocol = sign_in(endpoint, operation_timeout_sec=1, read_timeout_sec=60)
     shell = protocol.open_shell(codepage=UTF_8)
     command, *arguments = python("import time; time.sleep(3); print('done')")
     command_id = protocol.run_command(shell, command, arguments)
@@ -129,11 +129,11 @@ def test_terminate_ends_the_command_with_all_it_has_started(
 
     command_id = protocol.run_command(shell, command, arguments)
     protocol.get_command_output_raw(shell, command_id)
-    eventually(lambda: len(sleepers()) >= 3, seconds=20)  # cmd, the parent and the child
+    eventually(lambda: len(sleepers()) >= 3)  # cmd, the parent and the child
 
     protocol.cleanup_command(shell, command_id)
 
-    eventually(lambda: not sleepers(), seconds=20)
+    eventually(lambda: not sleepers())
 
 
 def test_several_clients_at_once_get_each_their_own(endpoint: WinrmEndpoint, sign_in: SignIn) -> None:
@@ -172,8 +172,12 @@ def test_the_user_may_be_named_in_several_ways(
 
 
 @pytest.mark.parametrize("transport", ["ssl", "ntlm"])
-def test_the_same_over_https(endpoint: WinrmEndpoint, sign_in: SignIn, certificate: Path, transport: str) -> None:
-    protocol = sign_in(endpoint, endpoint=endpoint.tls_url, transport=transport, ca_trust_path=str(certificate))
+def test_the_same_over_https(
+    endpoint: WinrmEndpoint, sign_in: SignIn, tls_authority: Authority, transport: str
+) -> None:
+    protocol = sign_in(
+        endpoint, endpoint=endpoint.tls_url, transport=transport, ca_trust_path=str(tls_authority.file)
+    )
     shell = protocol.open_shell(codepage=UTF_8)
 
     assert run(protocol, shell, "exit", "1603") == ("", "", 1603)

@@ -18,6 +18,7 @@ from reconciler.lab.processes import processes_of
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm import WinrmEndpoint
 from reconciler.testing.waiting import eventually
+from tests.system.certificates import Authority
 
 CONTENT = bytes(range(256)) * 4096
 RANGE = re.compile(r"bytes=(\d+)-")
@@ -119,9 +120,9 @@ def test_curl_fails_with_curl_s_exit_codes(
 
 
 def test_curl_trusts_whom_it_is_told_to(
-    run: Run, winrm_host: LabHost, endpoint: WinrmEndpoint, certificate: Path, target: tuple[str, Path]
+    run: Run, winrm_host: LabHost, endpoint: WinrmEndpoint, tls_authority: Authority, target: tuple[str, Path]
 ) -> None:
-    winrm_host.copy_in(certificate, r"C:\ca.pem")
+    winrm_host.copy_in(tls_authority.file, r"C:\ca.pem")
     url = endpoint.tls_url  # which answers a GET with 501: the handshake is what matters
 
     assert run(f"curl.exe -sS -f -o {target[0]} {url}").exit_code == 60

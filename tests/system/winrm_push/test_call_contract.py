@@ -139,7 +139,7 @@ def outcomes(lab: Lab) -> Iterator[dict[str, str]]:
         host.remove()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)  # the first case has the whole suite in its fixture
 @pytest.mark.parametrize(
     "case",
     [

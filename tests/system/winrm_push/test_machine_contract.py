@@ -7,7 +7,6 @@ asked, and by WinRM they stand in the log alone, where Wine does not write them.
 from __future__ import annotations
 
 import hashlib
-import time
 import unittest
 from collections.abc import Iterator
 
@@ -27,6 +26,7 @@ from reconciler.lab.packages import BuiltPackage
 from reconciler.lab.processes import processes_of
 from reconciler.testing import machine_contract
 from reconciler.testing.machine_contract import ContractPackages
+from reconciler.testing.waiting import eventually
 from tests.system.conftest import ExamplePackages, MisbehavingReleases
 from tests.system.winrm_push.case_outcomes import Outcomes
 
@@ -50,10 +50,7 @@ def suite_for(
             proceed_file.unlink(missing_ok=True)
 
         def wait_until_slow_runs(self) -> None:
-            deadline = time.monotonic() + 30
-            while not started_file.exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            eventually(started_file.exists)
 
         def let_slow_end(self) -> None:
             proceed_file.touch()
@@ -123,7 +120,7 @@ def _put(host: LabHost, examples: ExamplePackages, misbehaving: MisbehavingRelea
     )
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)  # the first case has the whole suite in its fixture
 @pytest.mark.parametrize("case", CASES)
 def test_contract(outcomes: dict[str, str], case: str) -> None:
     assert not outcomes[case], outcomes[case]

@@ -22,7 +22,7 @@ def push(fleet: PushedFleet, host: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=250,
     )
 
 

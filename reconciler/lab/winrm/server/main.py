@@ -34,7 +34,7 @@ def main(words: list[str]) -> None:
     _use_code_page()
     folder = Path(sys.argv[0]).absolute()
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    account = Account(config["user"], config["password"])
+    account = Account(config["user"], config["password"], config.get("clients", {}).get("principal", ""))
     _write_accounts(folder / "accounts", account)
     listeners = _listen(config, Service(Shells(Limits(**config["limits"]))), account)
     for listener in listeners:
@@ -81,6 +81,9 @@ def _listen(config: Mapping[str, Any], service: Service, account: Account) -> li
     if config.get("certificate"):
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(config["certificate"])
+        if config.get("clients"):
+            tls.load_verify_locations(config["clients"]["authority"])
+            tls.verify_mode = ssl.CERT_OPTIONAL
         ports[config["tls_port"]] = tls
     for address in config["addresses"]:
         with ExitStack() as opened:

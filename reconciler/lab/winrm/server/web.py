@@ -73,7 +73,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self._sign_in = SignIn(self.server.account)
+        self._sign_in = SignIn(self.server.account, self._client_certificate)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -129,6 +129,10 @@ class _Connection(BaseHTTPRequestHandler):
             endpoint=f"{scheme}://{host!s}:{port}{_PATH}",
             listens=self._listens,
         )
+
+    def _client_certificate(self) -> bytes | None:
+        """Return the certificate that the client has shown, and TLS has found good; ``None`` without one."""
+        return self.connection.getpeercert(True) if isinstance(self.connection, ssl.SSLSocket) else None
 
     def _listens(self) -> bool:
         # A client says nothing while it awaits an answer: what can be read is the end of the connection.
