@@ -1,0 +1,1 @@
+"""The forges, each behind the same port. They do not know each other."""
