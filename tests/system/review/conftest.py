@@ -18,6 +18,7 @@ from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.testing.daemon_process import DaemonProcess
 from reconciler.testing.waiting import eventually
+from tests.approval.conftest import ssh_keygen  # noqa: F401 - a fixture
 from tests.daemon.conftest import FILES
 
 PROD = "environments/prod/environment.yaml"
@@ -141,7 +142,7 @@ class HostedServer:
 
     def audit(self, kind: str) -> list[dict[str, Any]]:
         with self.site() as site:
-            return [dict(entry.facts) for entry in site.audit.entries() if entry.kind == kind]
+            return [json.loads(stored.facts) for stored in site.audit.records() if stored.kind == kind]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ is done by one at a time, put down before it happens, and found again after a cr
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +22,7 @@ from reconciler.approval.forges.builtin.repository import (
     HostedRepository,
     Signed,
 )
+from reconciler.approval.forges.builtin.turns import Turn
 from reconciler.desired.cache import LoadCache
 from reconciler.desired.findings import Finding, Severity
 from reconciler.desired.loading import load
@@ -86,7 +86,7 @@ class Review:
         self._root = root
         self._may_merge = may_merge
         self._loads = LoadCache()
-        self._moving = threading.RLock()
+        self._moving = Turn(repository.folder / "reconciler.lock")
 
     def look(self) -> None:
         """Bring what is on record in step with the branches as they are."""
