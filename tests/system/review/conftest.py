@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from reconciler.cli.main import app
 from reconciler.operations.accounts import add_account
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
@@ -101,8 +103,16 @@ class Person:
         )
 
     def change(self, *arguments: str) -> Any:
-        done = self.ask(*arguments, "--format", "json")
-        assert done.returncode == 0, done.stderr
+        """The same within this process, which is quicker; return what it prints as JSON."""
+        environment = {
+            "RECONCILER_SERVER": self.server.url,
+            "RECONCILER_CA": str(self.server.ca),
+            "RECONCILER_USER": self.name,
+            "RECONCILER_PASSWORD": self.password,
+        }
+        done = CliRunner().invoke(app, ["change", *arguments, "--format", "json"], env=environment)
+        if done.exception is not None:
+            raise done.exception
         return json.loads(done.stdout)
 
 

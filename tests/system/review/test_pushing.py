@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -202,8 +203,11 @@ def test_pushes_end_with_the_client_and_leave_the_server_as_it_was(server: Hoste
 
 
 def _spooled(server: HostedServer) -> bool:
-    """Whether the daemon has a file open that is deleted already and that it has written to."""
-    pid = int(
-        subprocess.run(["pgrep", "-f", str(server.data)], capture_output=True, check=False).stdout.split()[0] or 0
-    )
-    return bool(pid)
+    """Whether the daemon holds something of a request in a file that nobody else can see."""
+    process = server.daemon._process
+    assert process is not None
+    for handle in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(handle.readlink()).endswith("(deleted)") and handle.stat().st_size > 0:
+                return True
+    return False

@@ -45,11 +45,8 @@ def test_git_itself_agrees_that_the_daemon_signed_the_merge(server: HostedServer
     allowed = server.folder / "allowed"
     allowed.write_text("reconciler@localhost " + (server.data / "review-key.pub").read_text())
     option = f"gpg.ssh.allowedSignersFile={allowed}"
-    done = subprocess.run(
-        ["git", "-C", str(server.repository), "-c", option, "verify-commit", commit],
-        capture_output=True,
-        check=True,
-    )
+    verify = ["git", "-C", str(server.repository), "-c", option, "verify-commit", commit]
+    done = subprocess.run(verify, capture_output=True, check=True)
     assert b'Good "git" signature for reconciler@localhost' in done.stderr
     assert (server.data / "review-key").stat().st_mode & 0o077 == 0
 
