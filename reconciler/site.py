@@ -11,8 +11,8 @@ from reconciler.artifacts.store import ArtifactStore
 from reconciler.desired.cache import LoadCache
 from reconciler.hosts.logs import AttemptLogs
 from reconciler.settings import Settings
-from reconciler.store.approvals import ApprovalStore
 from reconciler.store.accounts import AccountStore
+from reconciler.store.approvals import ApprovalStore
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.audit import AuditStore
 from reconciler.store.changes import ChangeStore

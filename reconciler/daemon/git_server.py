@@ -23,8 +23,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reconciler.approval.forges.builtin.review import Review
 from reconciler.daemon.sign_in import SignIn, SignInRefused
+from reconciler.review.review import Review
 from reconciler.store.pushes import RefUpdate
 
 GIT = "/git/desired.git"

@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reconciler.approval.forges.builtin.changes import NoSuchChange
-from reconciler.approval.forges.builtin.review import ChangeRefused, Review
 from reconciler.daemon.sign_in import SignIn, SignInRefused
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.review import list_changes, show_change
 from reconciler.planning.report import as_markdown, as_text
+from reconciler.review.changes import NoSuchChange
+from reconciler.review.review import ChangeRefused, Review
 from reconciler.site import Site
 from reconciler.store.accounts import AccountRecord
 from reconciler.store.changes import ChangeState, Word

@@ -11,7 +11,6 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from reconciler.approval.evidence import Evidence
 from reconciler.daemon.courier import WORKERS, Courier
 from reconciler.daemon.git_server import GIT, GitServer
 from reconciler.daemon.keeper import Keeper
@@ -54,7 +53,7 @@ class Daemon:
         self._lock = take_installation(site.settings.data)
         _demand_one_repository(site.settings)
         # Before the first look at the repository: there may be none yet.
-        self._review = open_review(site, _may_merge) if hosts_repository(site.settings) else None
+        self._review = open_review(site) if hosts_repository(site.settings) else None
         self._sign_in = SignIn(site.accounts, site.clock)
         site.revisions.set_fact("repository", self._address)
         site.revisions.set_fact("branch", site.settings.branch)
@@ -148,11 +147,6 @@ class Daemon:
         watcher = RepositoryWatcher(folder, self._keeper.repository_changed)
         watcher.start()
         return watcher
-
-
-def _may_merge(_evidence: Evidence) -> tuple[str, ...]:
-    """Let in whatever validates and merges cleanly."""
-    return ()
 
 
 def _demand_one_repository(settings: Settings) -> None:

@@ -19,8 +19,8 @@ from typing import TypeVar
 import structlog
 from starlette.types import Scope
 
-from reconciler.approval.passwords import is_password
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.review.passwords import is_password
 from reconciler.store.accounts import AccountRecord, AccountStore
 from reconciler.store.audit import Happened
 

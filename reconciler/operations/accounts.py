@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from reconciler.approval.passwords import hash_password, make_password
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.review.passwords import hash_password, make_password
 from reconciler.site import Site
 from reconciler.store.accounts import AccountRecord
 

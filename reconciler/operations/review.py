@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
-from reconciler.approval.forges.builtin.changes import ChangeBook
-from reconciler.approval.forges.builtin.daemon_key import DaemonKey
-from reconciler.approval.forges.builtin.repository import ChangedFile, HostedRepository
-from reconciler.approval.forges.builtin.review import MayMerge, Prospect, Review
 from reconciler.desired.findings import Finding
 from reconciler.desired.repository import Commit
 from reconciler.operations.desired import InvalidRevision, hosted_repository, load_valid, mirror_of, state_at
+from reconciler.operations.merging import reasons_against
 from reconciler.operations.plan import compare_states
 from reconciler.planning.comparison import Comparison
+from reconciler.review.changes import ChangeBook
+from reconciler.review.daemon_key import DaemonKey
+from reconciler.review.forge import BuiltInForge
+from reconciler.review.repository import ChangedFile, HostedRepository
+from reconciler.review.review import Prospect, Review
 from reconciler.site import Site
 from reconciler.store.changes import ChangeRecord, ChangeState, NoteRecord, ReviewRecord, StatusRecord
 
@@ -29,12 +32,8 @@ def daemon_key(site: Site) -> DaemonKey:
     return DaemonKey(site.settings.data / KEY_FILE)
 
 
-def open_review(site: Site, may_merge: MayMerge) -> Review:
+def open_review(site: Site) -> Review:
     """Return the built-in review of an installation, with its repository made where there is none.
-
-    Args:
-        site: the installation.
-        may_merge: the policy.
 
     Raises:
         RepositoryError: the repository cannot be made or read.
@@ -44,7 +43,16 @@ def open_review(site: Site, may_merge: MayMerge) -> Review:
     book = ChangeBook(
         site.changes, site.pushes, site.accounts, lambda: site.revisions.fact("url") or "", site.clock
     )
-    return Review(repository, book, daemon_key(site), site.settings.root, may_merge)
+    return Review(repository, book, daemon_key(site), site.settings.root, partial(reasons_against, site))
+
+
+def open_forge(site: Site) -> BuiltInForge:
+    """Return the built-in review as a forge.
+
+    Raises:
+        RepositoryError, KeyUnusable: as `open_review`.
+    """
+    return BuiltInForge(open_review(site), daemon_key(site))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,19 @@ from reconciler.desired.loading import load
 from reconciler.desired.people import People
 from reconciler.desired.repository import GitRepository
 from reconciler.operations.admitting import combined, load_state, pgp_keys, placements
-from reconciler.operations.desired import mirror_of
+from reconciler.operations.desired import hosts_repository, mirror_of
+from reconciler.operations.review import open_forge
 from reconciler.site import Site
 
 
 def reviews_of(site: Site, mirror: GitRepository) -> Reviews:
-    """Return where the installation learns who approved what."""
+    """Return where the installation learns who approved what.
+
+    Raises:
+        RepositoryError: the repository that the daemon holds cannot be made or read.
+    """
+    if hosts_repository(site.settings):
+        return open_forge(site)
 
     def keys() -> Iterable[str]:
         # Whose key it is is told by what was approved: here it only matters that signatures can be checked.

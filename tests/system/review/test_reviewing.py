@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reconciler.approval.forges.builtin.forge import BuiltInForge
-from reconciler.operations.review import daemon_key, open_review
+from reconciler.operations.review import open_forge
 from reconciler.testing.waiting import eventually
 from tests.system.review.conftest import PROD, HostedServer, Person, prod
 
@@ -20,8 +19,7 @@ def git(server: HostedServer, *arguments: str, stdin: bytes = b"") -> str:
 
 def merged_change(server: HostedServer, commit: str):
     with server.site() as site:
-        review = open_review(site, lambda _evidence: ())
-        return BuiltInForge(review, daemon_key(site)).merged_change(commit)
+        return open_forge(site).merged_change(commit)
 
 
 def test_a_merge_is_evidence_of_who_approved_what(server: HostedServer, ann: Person, ben: Person) -> None:

@@ -10,11 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reconciler.approval.evidence import Evidence
-from reconciler.approval.forges.builtin.changes import ChangeBook
-from reconciler.approval.forges.builtin.daemon_key import DaemonKey
-from reconciler.approval.forges.builtin.merging import one_line
-from reconciler.approval.forges.builtin.repository import (
+from reconciler.approval.evidence import Change
+from reconciler.desired.cache import LoadCache
+from reconciler.desired.findings import Finding, Severity
+from reconciler.desired.loading import load
+from reconciler.desired.repository import Commit
+from reconciler.kernel.errors import ReconcilerError
+from reconciler.review.changes import ChangeBook
+from reconciler.review.daemon_key import DaemonKey
+from reconciler.review.merging import one_line
+from reconciler.review.repository import (
     BRANCHES,
     MOST_COMMITS,
     ChangedFile,
@@ -22,20 +27,15 @@ from reconciler.approval.forges.builtin.repository import (
     HostedRepository,
     Signed,
 )
-from reconciler.approval.forges.builtin.turns import Turn
-from reconciler.desired.cache import LoadCache
-from reconciler.desired.findings import Finding, Severity
-from reconciler.desired.loading import load
-from reconciler.desired.repository import Commit
-from reconciler.kernel.errors import ReconcilerError
+from reconciler.review.turns import Turn
 from reconciler.store.accounts import AccountRecord
 from reconciler.store.changes import ChangeRecord, ChangeState, Word
 from reconciler.store.pushes import RefUpdate
 
 T = TypeVar("T")
 
-MayMerge = Callable[[Evidence], Sequence[str]]
-"""Says why a change may not be merged, by what the merge would be; nothing where it may."""
+MayMerge = Callable[[HostedRepository, str, Change], Sequence[str]]
+"""Says why a change may not be merged, by the commit (on no branch yet) that would merge it; nothing if it may."""
 
 LONGEST_COMMENT = 10_000
 """Characters of what somebody says of a change."""
@@ -136,7 +136,8 @@ class Review:
         if len(self.repository.commits(base, record.head)) > MOST_COMMITS:
             missing.append(f"it has more than {MOST_COMMITS} commits: propose it in parts")
         if not findings:
-            missing += self._may_merge(self.book.evidence(self.repository, record, draft, base))
+            change = self.book.change(record, self.repository.commits(base, record.head))
+            missing += self._may_merge(self.repository, draft, change)
         if record.state is ChangeState.CLOSED:
             missing.append("it was closed")
         return self._described(record, base, draft, findings, tuple(missing))

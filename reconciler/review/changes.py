@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from reconciler.approval.evidence import Approval, Change, CheckState, Evidence, Identity
-from reconciler.approval.forges.builtin.merging import MergeFacts, one_line
-from reconciler.approval.forges.builtin.repository import BRANCHES, HostedRepository
+from reconciler.approval.evidence import Approval, Change, CheckState
+from reconciler.desired.people import Identity
 from reconciler.desired.repository import Commit
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.review.merging import MergeFacts, one_line
+from reconciler.review.repository import BRANCHES, HostedRepository
 from reconciler.store.accounts import AccountStore
 from reconciler.store.changes import (
     ChangeRecord,
@@ -170,12 +171,6 @@ class ChangeBook:
             merged_by=_identity(record.ended_by) if merged else "",
             merged_at=record.ended_at or 0.0 if merged else 0.0,
         )
-
-    def evidence(self, repository: HostedRepository, record: ChangeRecord, commit: str, base: str) -> Evidence:
-        """Return the evidence that there would be of a change if it were merged by ``commit`` into ``base``."""
-        commits = repository.commits(base, record.head)
-        mails = dict.fromkeys(mail for c in commits for mail in (c.author_email, c.committer_email))
-        return Evidence(commit=commit, authors=tuple(mails), change=self.change(record, commits))
 
     def _authors(self, commits: Sequence[Commit]) -> tuple[Identity, ...]:
         """Return who wrote commits: the account whose mail address it is, else the address."""

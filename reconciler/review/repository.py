@@ -14,10 +14,10 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import SortMode
 
-from reconciler.approval.forges.builtin import hook
 from reconciler.desired.commits import Person
 from reconciler.desired.git_command import GitTimeout, NoGit, run_git
 from reconciler.desired.repository import Commit, GitRepository, RepositoryError
+from reconciler.review import hook
 
 BRANCHES = "refs/heads/"
 MOST_COMMITS = 500
@@ -81,8 +81,10 @@ class HostedRepository:
             made = cls(folder, branch)
             config = made.git.handle().config
             for name, value in _SETTINGS.items():
-                config[name] = value
-            made.git.handle().set_head(BRANCHES + branch)
+                if name not in config or config[name] != value:
+                    config[name] = value
+            if (folder / "HEAD").read_text().strip() != f"ref: {BRANCHES}{branch}":
+                made.git.handle().set_head(BRANCHES + branch)
             _write_hook(folder / "hooks" / "pre-receive", branch)
         except (OSError, ValueError, pygit2.GitError) as error:
             what = f"cannot hold a repository: {error}"
@@ -138,11 +140,13 @@ class HostedRepository:
         """
         handle = self.git.handle()
         with self._reading():
-            if handle.merge_base(base, head) is None:
-                raise Conflict(
-                    "the change has no history in common with the branch", hint="build it on the branch"
-                )
-            index = handle.merge_commits(pygit2.Oid(hex=base), pygit2.Oid(hex=head))
+            ours, theirs = (handle[commit].peel(pygit2.Commit) for commit in (base, head))
+            shared = handle.merge_base(ours.id, theirs.id)
+            if not shared:
+                what = "the change has no history in common with the branch"
+                raise Conflict(what, hint="build it on the branch")
+            # As whoever judges the merge does it again, to see that it holds nothing but its two sides.
+            index = handle.merge_trees(handle[shared].peel(pygit2.Tree), ours.tree, theirs.tree)
             if index.conflicts is not None:
                 sides = [side for conflict in index.conflicts for side in conflict if side is not None]
                 paths = ", ".join(sorted({side.path for side in sides})[:10])

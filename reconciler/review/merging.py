@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
-
-from reconciler.approval.trailers import trailers
 
 NOBODY = "unknown"
 """Stands for a pusher who is not known; no account can have this name."""
@@ -45,16 +43,12 @@ class MergeFacts:
 
 
 def says_so(message: str, facts: MergeFacts) -> bool:
-    """Return whether a commit's message has just these trailers."""
-    return trailers(message) == facts.trailers()
+    """Return whether the last paragraph of a commit's message is just these trailers."""
+    last = re.split(r"\n[ \t]*\n", message.strip())[-1]
+    return tuple(last.splitlines()) == tuple(f"{key}: {text}" for key, text in facts.trailers())
 
 
 def one_line(text: str, longest: int = 200) -> str:
     """Return what somebody wrote as one printable line."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
-
-
-def people(names: Sequence[str]) -> str:
-    """Return names for a sentence."""
-    return ", ".join(name or "somebody unknown" for name in names)

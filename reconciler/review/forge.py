@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from reconciler.approval.evidence import Change, CheckState
 from reconciler.approval.forge import ForgeUnavailable, OpenChange
-from reconciler.approval.forges.builtin.daemon_key import DaemonKey
-from reconciler.approval.forges.builtin.merging import one_line, says_so
-from reconciler.approval.forges.builtin.repository import BRANCHES
-from reconciler.approval.forges.builtin.review import Review
 from reconciler.approval.ssh_signatures import BadSignature, verify
 from reconciler.desired.repository import RepositoryError
+from reconciler.review.daemon_key import DaemonKey
+from reconciler.review.merging import one_line, says_so
+from reconciler.review.repository import BRANCHES
+from reconciler.review.review import Review
 from reconciler.store.changes import ChangeRecord, ChangeState, StatusRecord
 
 

@@ -1,0 +1,52 @@
+"""Says whether a change may be merged: by the policy of every environment that it would change."""
+
+from __future__ import annotations
+
+from reconciler.approval.concerns import Concerns
+from reconciler.approval.evidence import Change
+from reconciler.approval.git_evidence import evidence_of
+from reconciler.approval.policy import judge
+from reconciler.desired.loading import load
+from reconciler.desired.people import People
+from reconciler.operations.admitting import load_state, pgp_keys, placements
+from reconciler.operations.desired import mirror_of
+from reconciler.review.repository import HostedRepository
+from reconciler.site import Site
+
+
+def reasons_against(site: Site, repository: HostedRepository, merge: str, change: Change) -> tuple[str, ...]:
+    """Return why a change may not be merged as it is; nothing where it may.
+
+    An environment has a say where the merge asks something of it that neither the branch asks already nor what was
+    approved for it last. It judges by the policy and the people that were approved for it last, as it will when
+    the merge is on the branch.
+
+    Args:
+        site: the installation.
+        repository: where the change is.
+        merge: the commit that would merge it; it must validate, and be on no branch yet.
+        change: the change, with its approvals.
+
+    Raises:
+        RepositoryError: a commit is missing.
+    """
+    root = site.settings.root
+    placed = placements(site)
+    after = load(repository.git, merge, root).state
+    assert after is not None, "only what validates is asked about"
+    before = load(repository.git, repository.git.commit(merge).parents[0], root).state
+    wanted, standing = Concerns(after, placed), Concerns(before, placed) if before is not None else None
+    mirror = mirror_of(site)
+    reasons: list[str] = []
+    for name, record in sorted(site.approvals.admissions().items()):
+        asked = wanted.of(name).asked
+        if standing is not None and standing.of(name).asked == asked:
+            continue
+        approved = load_state(site, mirror, record.admission.commit)
+        if approved is None or Concerns(approved, placed).of(name).asked == asked:
+            continue
+        evidence = evidence_of(repository.git, merge, change, pgp_keys(approved))
+        people = People(approved.people, approved.groups)
+        judged = judge(approved.approvals_for(name), people, approved.emergency, evidence)
+        reasons += (f"{name}: {reason}" for reason in judged.reasons)
+    return tuple(reasons)
