@@ -173,9 +173,9 @@ class ChangeBook:
         )
 
     def _authors(self, commits: Sequence[Commit]) -> tuple[Identity, ...]:
-        """Return who wrote commits: the account whose mail address it is, else the address."""
+        """Return who wrote or committed: the account whose mail address it is, else the address."""
         known = {account.mail.casefold(): account.name for account in self._accounts.all()}
-        mails = dict.fromkeys(commit.author_email for commit in commits)
+        mails = dict.fromkeys(mail for c in commits for mail in (c.author_email, c.committer_email))
         return tuple(f"@{known[m.casefold()]}" if m.casefold() in known else m for m in mails)
 
     def _opened(self, repository: HostedRepository, branch: str, now: str, head: str) -> None:
