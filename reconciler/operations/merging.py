@@ -1,4 +1,4 @@
-"""Says whether a change may be merged: by the policy of every environment that it would change."""
+"""Says what a change lacks before it may be merged: by the policy of every environment that it concerns."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from reconciler.review.repository import HostedRepository
 from reconciler.site import Site
 
 
-def reasons_against(site: Site, repository: HostedRepository, merge: str, change: Change) -> tuple[str, ...]:
-    """Return why a change may not be merged as it is; nothing where it may.
+def missing_approvals(site: Site, repository: HostedRepository, merge: str, change: Change) -> tuple[str, ...]:
+    """Return why a merge that is yet to be made would not count; nothing where it would.
 
     An environment has a say where the merge asks something of it that neither the branch asks already nor what was
     approved for it last. It judges by the policy and the people that were approved for it last, as it will when
-    the merge is on the branch.
+    the merge is on the branch. So what takes back something unapproved can be merged, and what mends a branch that
+    does not validate.
 
     Args:
         site: the installation.
@@ -30,19 +31,19 @@ def reasons_against(site: Site, repository: HostedRepository, merge: str, change
     Raises:
         RepositoryError: a commit is missing.
     """
-    root = site.settings.root
-    placed = placements(site)
+    root, placed, mirror = site.settings.root, placements(site), mirror_of(site)
     after = load(repository.git, merge, root).state
     assert after is not None, "only what validates is asked about"
     before = load(repository.git, repository.git.commit(merge).parents[0], root).state
     wanted, standing = Concerns(after, placed), Concerns(before, placed) if before is not None else None
-    mirror = mirror_of(site)
+    up_to, admissions = site.approvals.up_to(), site.approvals.admissions()
     reasons: list[str] = []
-    for name, record in sorted(site.approvals.admissions().items()):
+    for name in sorted({*after.environments, *admissions}):
         asked = wanted.of(name).asked
         if standing is not None and standing.of(name).asked == asked:
             continue
-        approved = load_state(site, mirror, record.admission.commit)
+        commit = admissions[name].admission.commit if name in admissions else up_to
+        approved = load_state(site, mirror, commit) if commit is not None else None
         if approved is None or Concerns(approved, placed).of(name).asked == asked:
             continue
         evidence = evidence_of(repository.git, merge, change, pgp_keys(approved))

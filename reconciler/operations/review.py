@@ -8,7 +8,7 @@ from functools import partial
 from reconciler.desired.findings import Finding
 from reconciler.desired.repository import Commit
 from reconciler.operations.desired import InvalidRevision, hosted_repository, load_valid, mirror_of, state_at
-from reconciler.operations.merging import reasons_against
+from reconciler.operations.merging import missing_approvals
 from reconciler.operations.plan import compare_states
 from reconciler.planning.comparison import Comparison
 from reconciler.review.changes import ChangeBook
@@ -43,7 +43,7 @@ def open_review(site: Site) -> Review:
     book = ChangeBook(
         site.changes, site.pushes, site.accounts, lambda: site.revisions.fact("url") or "", site.clock
     )
-    return Review(repository, book, daemon_key(site), site.settings.root, partial(reasons_against, site))
+    return Review(repository, book, daemon_key(site), site.settings.root, partial(missing_approvals, site))
 
 
 def open_forge(site: Site) -> BuiltInForge:
