@@ -1,4 +1,4 @@
-"""The commands of the built-in review: change list, show, approve, reject, merge, close. They ask the server."""
+"""The commands of the built-in review: change list, show, approve, reject, merge … They ask the server."""
 
 from __future__ import annotations
 
@@ -127,6 +127,21 @@ def reject(
     """Reject a change as it is now, and take back an approval. To take the rejection back, approve it."""
     body = {"verdict": "rejected", "head": head or "", "comment": comment}
     _ask(server_from(server, ca, user, data).post(f"/api/changes/{number}/reviews", body), form, "rejected")
+
+
+@app.command("comment", epilog='Example: `reconciler change comment 12 "why now?"`')
+def comment(
+    number: NumberArgument,
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    server: ServerOption = None,
+    ca: CaOption = None,
+    user: UserOption = None,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Say something of a change, without approving or rejecting it."""
+    body = {"verdict": "commented", "comment": text}
+    _ask(server_from(server, ca, user, data).post(f"/api/changes/{number}/reviews", body), form, "commented")
 
 
 @app.command("merge", epilog="Example: `reconciler change merge 12`")

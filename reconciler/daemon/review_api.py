@@ -86,7 +86,7 @@ class ReviewApi:
         try:
             word = Word(_text(body, "verdict"))
         except ValueError as error:
-            raise MalformedRequest("the verdict is missing", hint="approved or rejected") from error
+            raise MalformedRequest("the verdict is missing", hint="approved, rejected or commented") from error
         head, comment = _head(body), _text(body, "comment")
         record = await self._do(lambda: self._review.say(account.name, number, word, head, comment))
         _log.info("review", change=number, account=account.name, verdict=word)

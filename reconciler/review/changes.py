@@ -136,8 +136,9 @@ class ChangeBook:
         return ""
 
     def last_words(self, record: ChangeRecord) -> tuple[ReviewRecord, ...]:
-        """Return the last word of each person on a change, the oldest first."""
-        last = {word.account: word for word in self.changes.reviews(record.number)}
+        """Return whether each person approves or rejects a change, by their last word on it, the oldest first."""
+        words = self.changes.reviews(record.number)
+        last = {word.account: word for word in words if word.verdict is not Word.COMMENTED}
         return tuple(sorted(last.values(), key=lambda word: word.number))
 
     def facts(self, record: ChangeRecord, merged_by: str) -> MergeFacts:
@@ -156,6 +157,8 @@ class ChangeBook:
         """
         words = self.last_words(record)
         merged = record.state is ChangeState.MERGED
+        # Who pushed wrote a part of it, whatever the commits say: their authors are what somebody wrote there.
+        pushers = tuple(map(_identity, self.pushers(record)))
         return Change(
             name=f"#{record.number}",
             url=f"{self._url()}/api/changes/{record.number}",
@@ -165,8 +168,8 @@ class ChangeBook:
             opened_at=record.opened_at,
             approvals=tuple(Approval(_identity(w.account), w.head, w.at) for w in self.standing_approvals(record)),
             rejections=tuple(_identity(w.account) for w in words if w.verdict is Word.REJECTED),
-            authors=self._authors(commits),
-            pushers=tuple(map(_identity, self.pushers(record))),
+            authors=tuple(dict.fromkeys((*self._authors(commits), *pushers))),
+            pushers=pushers[:1],
             checks={s.context: CheckState(s.state) for s in self.changes.statuses(record.head)},
             merged_by=_identity(record.ended_by) if merged else "",
             merged_at=record.ended_at or 0.0 if merged else 0.0,

@@ -24,10 +24,11 @@ class ChangeState(StrEnum):
 
 
 class Word(StrEnum):
-    """What somebody says of a change."""
+    """What somebody says of a change. A comment leaves what they said before as it is."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
+    COMMENTED = "commented"
 
 
 @dataclass(frozen=True, slots=True)
