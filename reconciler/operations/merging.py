@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from reconciler.approval.concerns import Concerns
-from reconciler.approval.evidence import Change
+from reconciler.approval.evidence import Evidence
 from reconciler.approval.git_evidence import evidence_of
 from reconciler.approval.policy import judge
 from reconciler.desired.loading import load
 from reconciler.desired.people import People
+from reconciler.desired.repository import GitRepository
 from reconciler.operations.admitting import load_state, pgp_keys, placements
 from reconciler.operations.desired import mirror_of
-from reconciler.review.repository import HostedRepository
 from reconciler.site import Site
 
 
-def missing_approvals(site: Site, repository: HostedRepository, merge: str, change: Change) -> tuple[str, ...]:
+def missing_approvals(site: Site, repository: GitRepository, evidence: Evidence) -> tuple[str, ...]:
     """Return why a merge that is yet to be made would not count; nothing where it would.
 
     An environment has a say where the merge asks something of it that neither the branch asks already nor what was
@@ -24,17 +24,16 @@ def missing_approvals(site: Site, repository: HostedRepository, merge: str, chan
 
     Args:
         site: the installation.
-        repository: where the change is.
-        merge: the commit that would merge it; it must validate, and be on no branch yet.
-        change: the change, with its approvals.
+        repository: where the draft of the merge is.
+        evidence: what is known of the draft: a merge of the change into the branch, that validates.
 
     Raises:
-        RepositoryError: a commit is missing.
+        RepositoryError: the draft is not there.
     """
     root, placed, mirror = site.settings.root, placements(site), mirror_of(site)
-    after = load(repository.git, merge, root).state
+    after = load(repository, evidence.commit, root).state
     assert after is not None, "only what validates is asked about"
-    before = load(repository.git, repository.git.commit(merge).parents[0], root).state
+    before = load(repository, repository.commit(evidence.commit).parents[0], root).state
     wanted, standing = Concerns(after, placed), Concerns(before, placed) if before is not None else None
     up_to, admissions = site.approvals.up_to(), site.approvals.admissions()
     reasons: list[str] = []
@@ -46,8 +45,8 @@ def missing_approvals(site: Site, repository: HostedRepository, merge: str, chan
         approved = load_state(site, mirror, commit) if commit is not None else None
         if approved is None or Concerns(approved, placed).of(name).asked == asked:
             continue
-        evidence = evidence_of(repository.git, merge, change, pgp_keys(approved))
+        known = evidence_of(repository, evidence.commit, evidence.change, pgp_keys(approved))
         people = People(approved.people, approved.groups)
-        judged = judge(approved.approvals_for(name), people, approved.emergency, evidence)
+        judged = judge(approved.approvals_for(name), people, approved.emergency, known)
         reasons += (f"{name}: {reason}" for reason in judged.reasons)
     return tuple(reasons)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reconciler.approval.evidence import Change
+from reconciler.approval.evidence import Evidence
 from reconciler.desired.cache import LoadCache
 from reconciler.desired.findings import Finding, Severity
 from reconciler.desired.loading import load
-from reconciler.desired.repository import Commit
+from reconciler.desired.repository import Commit, GitRepository
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.review.changes import ChangeBook
 from reconciler.review.daemon_key import DaemonKey
@@ -34,7 +34,7 @@ from reconciler.store.pushes import RefUpdate
 
 T = TypeVar("T")
 
-MayMerge = Callable[[HostedRepository, str, Change], Sequence[str]]
+MayMerge = Callable[[GitRepository, Evidence], Sequence[str]]
 """Says why a change may not be merged, by the commit (on no branch yet) that would merge it; nothing if it may."""
 
 LONGEST_COMMENT = 10_000
@@ -137,7 +137,7 @@ class Review:
             missing.append(f"it has more than {MOST_COMMITS} commits: propose it in parts")
         if not findings:
             change = self.book.change(record, self.repository.commits(base, record.head))
-            missing += self._may_merge(self.repository, draft, change)
+            missing += self._may_merge(self.repository.git, Evidence(draft, change))
         if record.state is ChangeState.CLOSED:
             missing.append("it was closed")
         return self._described(record, base, draft, findings, tuple(missing))

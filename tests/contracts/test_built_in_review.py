@@ -58,6 +58,8 @@ class BuiltInWorld:
         return f"@{name}"
 
     def merged(self, story: Story) -> Landed:
+        if any(step.deed is Deed.DISMISS for step in story.steps):
+            pytest.skip("nobody can take back another's review here")
         if story.into != "main":
             return self._merged_elsewhere(story)
         heads = [self._commit("ann", BRANCH, "first")]
