@@ -20,9 +20,8 @@ def register(app: typer.Typer) -> None:
 def daemon(
     repository: RepositoryOption = None,
     host_repository: Annotated[
-        bool | None,
-        typer.Option("--host-repository", help="Hold the repository here, with the built-in review."),
-    ] = None,
+        bool, typer.Option("--host-repository", help="Hold the repository here, with the built-in review.")
+    ] = False,
     branch: BranchOption = None,
     data: DataOption = None,
     address: Annotated[str | None, typer.Option("--address", help="Address to serve agents on.")] = None,
@@ -46,7 +45,7 @@ def daemon(
     )
     settings = settings_from(
         repository=repository,
-        host_repository=host_repository,
+        host_repository=host_repository or None,
         branch=branch,
         data=data,
         address=address,
