@@ -21,6 +21,10 @@ class Settings(BaseSettings):
         default="",
         description="The desired-state repository: a path or a URL. The daemon remembers it for other commands.",
     )
+    host_repository: bool = Field(
+        default=False,
+        description="Whether the daemon holds the repository itself, with the built-in review.",
+    )
     branch: str = Field(default="main", description="The branch whose head is the desired state.")
     root: str = Field(
         default="environments", description="The folder within the repository where the desired state begins."

@@ -11,13 +11,16 @@ from reconciler.artifacts.store import ArtifactStore
 from reconciler.desired.cache import LoadCache
 from reconciler.hosts.logs import AttemptLogs
 from reconciler.settings import Settings
+from reconciler.store.accounts import AccountStore
 from reconciler.store.approvals import ApprovalStore
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.audit import AuditStore
+from reconciler.store.changes import ChangeStore
 from reconciler.store.database import Database
 from reconciler.store.hosts import HostStore
 from reconciler.store.managed import ManagedStore
 from reconciler.store.outbox import OutboxStore
+from reconciler.store.pushes import PushStore
 from reconciler.store.retries import RetryStore
 from reconciler.store.revisions import RevisionStore
 from reconciler.store.standings import StandingStore
@@ -44,6 +47,9 @@ class Site:
     outbox: OutboxStore
     audit: AuditStore
     tickets: TicketStore
+    accounts: AccountStore
+    pushes: PushStore
+    changes: ChangeStore
     artifacts: ArtifactStore
     logs: AttemptLogs
     loads: LoadCache
@@ -79,6 +85,9 @@ def open_site(settings: Settings) -> Iterator[Site]:
             OutboxStore(database),
             AuditStore(database),
             TicketStore(database),
+            AccountStore(database),
+            PushStore(database),
+            ChangeStore(database),
             ArtifactStore(data / "artifacts"),
             AttemptLogs(data / "attempt-logs"),
             LoadCache(data / "desired-state.cache"),

@@ -19,6 +19,9 @@ def register(app: typer.Typer) -> None:
 
 def daemon(
     repository: RepositoryOption = None,
+    host_repository: Annotated[
+        bool, typer.Option("--host-repository", help="Hold the repository here, with the built-in review.")
+    ] = False,
     branch: BranchOption = None,
     data: DataOption = None,
     address: Annotated[str | None, typer.Option("--address", help="Address to serve agents on.")] = None,
@@ -40,7 +43,14 @@ def daemon(
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
-    settings = settings_from(repository=repository, branch=branch, data=data, address=address, port=port)
+    settings = settings_from(
+        repository=repository,
+        host_repository=host_repository or None,
+        branch=branch,
+        data=data,
+        address=address,
+        port=port,
+    )
     with open_site(settings) as site:
         server = Daemon(site)
         try:

@@ -7,9 +7,11 @@ import sys
 import typer
 
 from reconciler.cli import (
+    account,
     agent,
     audit,
     catalog,
+    change,
     daemon,
     demo,
     desired,
@@ -33,8 +35,10 @@ app = typer.Typer(
 )
 for commands in (catalog, desired, plan, publish, promote, fleet, trace, retry, daemon, demo):
     commands.register(app)
+app.add_typer(account.app, name="account")
 app.add_typer(agent.app, name="agent")
 app.add_typer(audit.app, name="audit")
+app.add_typer(change.app, name="change")
 app.add_typer(lab.app, name="lab")
 
 

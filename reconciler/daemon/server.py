@@ -9,11 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from reconciler.daemon.courier import WORKERS, Courier
+from reconciler.daemon.git_server import GIT, GitServer
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.ownership import listen_on, take_installation
 from reconciler.daemon.pushing import Pusher
+from reconciler.daemon.review_api import CHANGES, ReviewApi
+from reconciler.daemon.routes import ByPrefix
+from reconciler.daemon.sign_in import SignIn
 from reconciler.engine.queue import KeyedQueue
 from reconciler.engine.runner import Runner
 from reconciler.engine.watchers import RepositoryWatcher
@@ -22,7 +27,10 @@ from reconciler.hosts.inbox import Inbox
 from reconciler.hosts.tickets import Tickets
 from reconciler.hosts.tls import server_identity
 from reconciler.hosts.winrm.files import FileServer
-from reconciler.operations.desired import repository_address
+from reconciler.kernel.errors import ReconcilerError
+from reconciler.operations.desired import hosted_repository, hosts_repository, repository_address
+from reconciler.operations.review import open_review
+from reconciler.settings import Settings
 from reconciler.site import Site
 
 KEEP_ALIVE_SECONDS = 240
@@ -43,6 +51,10 @@ class Daemon:
         self._site = site
         self._address = repository_address(site)
         self._lock = take_installation(site.settings.data)
+        _demand_one_repository(site.settings)
+        # Before the first look at the repository: there may be none yet.
+        self._review = open_review(site) if hosts_repository(site.settings) else None
+        self._sign_in = SignIn(site.accounts, site.clock)
         site.revisions.set_fact("repository", self._address)
         site.revisions.set_fact("branch", site.settings.branch)
         site.revisions.set_fact("root", site.settings.root)
@@ -77,6 +89,7 @@ class Daemon:
         stopping = asyncio.create_task(stop.wait())
         runner = asyncio.create_task(Runner(self._keeper.registry(), queue).run())
         posting = asyncio.create_task(Runner(self._courier.registry(), post, WORKERS).run())
+        flushing = asyncio.create_task(self._sign_in.keep_flushing())
         serving = asyncio.create_task(server.serve([listener]))
         try:
             while not server.started and not serving.done():
@@ -96,8 +109,10 @@ class Daemon:
                 watcher.stop()
             runner.cancel()
             posting.cancel()
-            ran = await asyncio.gather(runner, posting, return_exceptions=True)
+            flushing.cancel()
+            ran = await asyncio.gather(runner, posting, flushing, return_exceptions=True)
             self._keeper.flush()
+            await self._sign_in.flush()
             self._lock.close()
         for ended in (*served, *ran):
             if isinstance(ended, Exception):  # one of them broke down, and the others were ended for that
@@ -108,10 +123,8 @@ class Daemon:
         identity = server_identity(
             settings.data / "tls", settings.server_names, datetime.datetime.now(datetime.UTC)
         )
-        site = self._site
-        inbox = Inbox(self._keeper.roster, site.hosts, site.attempts, site.artifacts, site.logs, self._keeper)
         config = uvicorn.Config(
-            Downloads(site.artifacts, self._tickets, inbox),
+            self._application(),
             ssl_certfile=str(identity.certificate),
             ssl_keyfile=str(identity.key),
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -122,6 +135,16 @@ class Daemon:
         )
         return uvicorn.Server(config)
 
+    def _application(self) -> ASGIApp:
+        """Return what answers requests, by how their paths begin."""
+        site = self._site
+        inbox = Inbox(self._keeper.roster, site.hosts, site.attempts, site.artifacts, site.logs, self._keeper)
+        applications: dict[str, ASGIApp] = {}
+        if self._review is not None:
+            applications[f"{GIT}/"] = GitServer(self._review, self._sign_in)
+            applications[CHANGES] = ReviewApi(site, self._review, self._sign_in)
+        return ByPrefix(applications, Downloads(site.artifacts, self._tickets, inbox))
+
     def _watch(self) -> RepositoryWatcher | None:
         folder = _git_directory(Path(self._address))
         if folder is None:
@@ -129,6 +152,16 @@ class Daemon:
         watcher = RepositoryWatcher(folder, self._keeper.repository_changed)
         watcher.start()
         return watcher
+
+
+def _demand_one_repository(settings: Settings) -> None:
+    named = "repository" in settings.model_fields_set and settings.repository
+    if settings.host_repository and named and Path(named).resolve() != hosted_repository(settings):
+        raise ReconcilerError(
+            "the daemon is to hold the repository itself, and to follow another",
+            where=named,
+            hint="give --host-repository or --repository; to take over what is there, push it to the daemon",
+        )
 
 
 def _git_directory(path: Path) -> Path | None:

@@ -11,6 +11,7 @@ from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.admitting import combined
+from reconciler.settings import Settings
 from reconciler.site import Site
 
 PINNED = "refs/reconciler/in-force"
@@ -29,18 +30,32 @@ class InvalidRevision(ReconcilerError):
     reference = "invalid-revision"
 
 
+def hosted_repository(settings: Settings) -> Path:
+    """Return where the daemon's own repository is, or would be."""
+    return (settings.data / "desired.git").resolve()
+
+
+def hosts_repository(settings: Settings) -> bool:
+    """Return whether the daemon holds the repository itself: it is told so, or it did when it last ran."""
+    if settings.host_repository or not settings.repository:
+        return settings.host_repository
+    return Path(settings.repository).resolve() == hosted_repository(settings)
+
+
 def repository_address(site: Site) -> str:
     """Return where the desired-state repository is: as set, or as the daemon last followed it.
 
     Raises:
         NothingInForce: no repository is known.
     """
+    if hosts_repository(site.settings):
+        return str(hosted_repository(site.settings))
     address = site.settings.repository
     if not address:
         raise NothingInForce(
             "no desired-state repository is known",
             where=str(site.settings.data),
-            hint="give --repository, or set RECONCILER_REPOSITORY to its path or URL",
+            hint="give --repository with its path or URL, or --host-repository to have the daemon hold it",
         )
     path = Path(address)
     return str(path.resolve()) if path.exists() else address

@@ -48,13 +48,24 @@ def plan_revision(site: Site, revision: str | None, base: str | None) -> Compari
     held_against = mirror.resolve(base) if base is not None else in_force
     desired = state_at(site, mirror, wanted)
     before = state_at(site, mirror, held_against) if held_against is not None else None
+    return compare_states(site, before, desired)
+
+
+def compare_states(site: Site, before: DesiredState | None, desired: DesiredState) -> Comparison:
+    """Hold a desired state against another, and say what it would take on every host by what these last said.
+
+    Args:
+        site: the installation.
+        before: the state that is replaced, if there is one.
+        desired: the new one.
+    """
     enrolled = placements(site)
     return Comparison(
-        base=held_against,
-        revision=wanted,
+        base=before.revision if before is not None else None,
+        revision=desired.revision,
         changes=(changes := wish_changes(before, desired, enrolled)),
         notes=release_notes(desired, changes),
-        plan=plan(wanted, known_hosts(site, desired), site.clock(), site.settings.silent_seconds),
+        plan=plan(desired.revision, known_hosts(site, desired), site.clock(), site.settings.silent_seconds),
         needs=needs_of(before, desired, enrolled) if before is not None else (),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reconciler.approval.needs import needs_of
-from reconciler.desired.commits import BranchMoved, Person, author_of, push, write_commit
+from reconciler.desired.commits import BranchMoved, Person, author_of, write_commit
 from reconciler.desired.editing import set_version
 from reconciler.desired.findings import Severity
 from reconciler.desired.layout import tenant_of
@@ -29,6 +29,7 @@ from reconciler.operations.promotion.branches import (
 )
 from reconciler.operations.promotion.choice import choose
 from reconciler.operations.publish import MOST_TRIES, InvalidChange
+from reconciler.operations.pushing import push_as
 from reconciler.planning.plan import plan
 from reconciler.planning.proposal import LeftOut, Promoted, Proposal, Reviewers
 from reconciler.planning.proposal_report import as_message
@@ -160,7 +161,7 @@ def _propose(basis: Basis, promoted: tuple[Promoted, ...], waiver: str, author: 
     else:
         fate = Fate.UPDATED if branch.state is BranchState.OPEN else Fate.OPENED
         commit = write_commit(basis.mirror, basis.head, files, author, message)
-        push(basis.mirror, commit, branch.name, branch.commit)
+        push_as(basis.site, basis.mirror, author, commit, branch.name, branch.commit)
     return Promotion(fate, basis.source, basis.target, branch.name, commit, message, proposal, also_on=also_on)
 
 

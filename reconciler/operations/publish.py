@@ -9,7 +9,6 @@ from reconciler.desired.commits import (
     BranchMoved,
     Person,
     author_of,
-    push,
     read_text,
     write_commit,
 )
@@ -28,6 +27,7 @@ from reconciler.operations.cataloguing.edits import Addition, CatalogEdits
 from reconciler.operations.cataloguing.notices import Notice, NoticeKind
 from reconciler.operations.desired import mirror_of, state_at
 from reconciler.operations.import_release import built_by
+from reconciler.operations.pushing import push_as
 from reconciler.operations.text_files import FileChange
 from reconciler.site import Site
 
@@ -129,7 +129,7 @@ def publish(site: Site, request: PublishRequest) -> Published:
         if draft.changes:
             commit = _commit(site, mirror, draft, author, request)
             try:
-                push(mirror, commit, branch, target)
+                push_as(site, mirror, author, commit, branch, target)
             except BranchMoved:
                 continue
         release, package = draft.addition.release, draft.addition.package

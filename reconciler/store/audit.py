@@ -33,6 +33,9 @@ class Happened(StrEnum):
     ``ATTEMPT_ENDED``: a try at a step, as the host told it. ``RETRY_ASKED``: tries to be counted afresh.
     ``EVIDENCE_SEEN``: what the forge said of the change that a commit came by. ``DECIDED``: whether a commit may
     count for an environment. ``ADMITTED``: how far an environment goes, or that it waits.
+    ``ACCOUNT_ADDED``, ``PASSWORD_MADE`` and ``ACCOUNT_REMOVED``: somebody who may sign in. ``SIGNED_IN`` and
+    ``SIGN_INS_REFUSED``: who did, and how often that failed. ``PUSHED``: a moved ref of the hosted repository.
+    ``CHANGE_OPENED``, ``CHANGE_REVIEWED``, ``CHANGE_MERGED`` and ``CHANGE_CLOSED``: the built-in review.
     """
 
     REVISION_SEEN = "revisionSeen"
@@ -45,6 +48,16 @@ class Happened(StrEnum):
     EVIDENCE_SEEN = "evidenceSeen"
     DECIDED = "decided"
     ADMITTED = "admitted"
+    ACCOUNT_ADDED = "accountAdded"
+    PASSWORD_MADE = "passwordMade"  # noqa: S105 - no password
+    ACCOUNT_REMOVED = "accountRemoved"
+    SIGNED_IN = "signedIn"
+    SIGN_INS_REFUSED = "signInsRefused"
+    PUSHED = "pushed"
+    CHANGE_OPENED = "changeOpened"
+    CHANGE_REVIEWED = "changeReviewed"
+    CHANGE_MERGED = "changeMerged"
+    CHANGE_CLOSED = "changeClosed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,3 +225,87 @@ reviewed = sa.Table(
     sa.Column("document", sa.Text),
     comment="What the forge said of the change that a commit came by; nothing where it came by none.",
 )
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("mail", sa.Text, nullable=False),
+    sa.Column("password", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("password_at", sa.Float, nullable=False),
+    sa.Column("removed_at", sa.Float),
+    comment="Who may sign in. A name is never given twice: what it approved stays on record.",
+)
+
+pushes = sa.Table(
+    "pushes",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("old", sa.Text, nullable=False),
+    sa.Column("new", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Index("ix_pushes_ref", "ref", "number"),
+    sa.Index("ix_pushes_outcome", "outcome"),
+    sqlite_autoincrement=True,
+    comment="Who moved which ref of the hosted repository, put down before it moves. No account: nobody known.",
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("branch", sa.Text, nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("described", sa.Boolean, nullable=False),
+    sa.Column("requester", sa.Text, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Column("first_push", sa.Integer, nullable=False),
+    sa.Column("last_push", sa.Integer, nullable=False),
+    sa.Column("opened_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("ended_by", sa.Text, nullable=False),
+    sa.Column("merge_commit", sa.Text, nullable=False, index=True),
+    sqlite_autoincrement=True,
+    comment="Changes of the built-in review: branches that ask to be merged, or did.",
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("change", sa.Integer, nullable=False, index=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+    comment="What people said of changes, and of which head. Append-only; the last word of each counts.",
+)
+
+change_notes = sa.Table(
+    "change_notes",
+    metadata,
+    sa.Column("change", sa.Integer, primary_key=True),
+    sa.Column("marker", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    comment="What Reconciler itself says of changes, each kept up to date in place.",
+)
+
+commit_statuses = sa.Table(
+    "commit_statuses",
+    metadata,
+    sa.Column("commit", sa.Text, primary_key=True),
+    sa.Column("context", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    comment="How checks of commits stand.",
+)
