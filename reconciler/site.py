@@ -17,6 +17,7 @@ from reconciler.store.attempts import AttemptStore
 from reconciler.store.audit import AuditStore
 from reconciler.store.changes import ChangeStore
 from reconciler.store.database import Database
+from reconciler.store.holds import HoldStore
 from reconciler.store.hosts import HostStore
 from reconciler.store.managed import ManagedStore
 from reconciler.store.outbox import OutboxStore
@@ -43,6 +44,7 @@ class Site:
     retries: RetryStore
     revisions: RevisionStore
     approvals: ApprovalStore
+    holds: HoldStore
     standings: StandingStore
     outbox: OutboxStore
     audit: AuditStore
@@ -81,6 +83,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
             RetryStore(database),
             revisions,
             ApprovalStore(database),
+            HoldStore(database),
             StandingStore(database),
             OutboxStore(database),
             AuditStore(database),

@@ -13,6 +13,7 @@ from reconciler.desired.loading import load
 from reconciler.desired.mirror import fetch
 from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository
+from reconciler.kernel.assignment import Hold
 from reconciler.operations.admitting import Admitter, mark_of
 from reconciler.operations.desired import PINNED, state_as_approved
 from reconciler.site import Site
@@ -64,7 +65,17 @@ def follow(site: Site, mirror: GitRepository, held: str | None, reviews: Reviews
     mirror.handle().references.create(PINNED, pygit2.Oid(hex=in_force), force=True)
     moved = admitter.look(in_force)
     mark = mark_of(site, in_force)
-    return Followed(head, mark, state_as_approved(site, mirror, in_force) if mark != held else None, record, moved)
+    if mark == held:
+        return Followed(head, mark, None, record, moved)
+    state = state_as_approved(site, mirror, in_force)
+    site.holds.record(_holds(state), state.revision, site.clock())
+    return Followed(head, mark, state, record, moved)
+
+
+def _holds(state: DesiredState) -> dict[str, Hold]:
+    held = {f"environment {name}": item.hold for name, item in state.environments.items()}
+    held |= {f"host {name}": item.hold for name, item in state.hosts.items()}
+    return {name: hold for name, hold in held.items() if hold is not None}
 
 
 def _take_in(site: Site, mirror: GitRepository, head: str) -> RevisionRecord | None:

@@ -34,6 +34,7 @@ from reconciler.planning.plan import plan
 from reconciler.planning.proposal import LeftOut, Promoted, Proposal, Reviewers
 from reconciler.planning.proposal_report import as_message
 from reconciler.site import Site
+from reconciler.store.holds import Override
 
 LONGEST_REASON = 200
 """Characters that the reason for an unverified promotion may have: it stands in a title."""
@@ -161,6 +162,10 @@ def _propose(basis: Basis, promoted: tuple[Promoted, ...], waiver: str, author: 
     else:
         fate = Fate.UPDATED if branch.state is BranchState.OPEN else Fate.OPENED
         commit = write_commit(basis.mirror, basis.head, files, author, message)
+        if waiver:
+            of = {"target": basis.target, "packages": sorted(packages), "commit": commit}
+            override = Override("unverified promotion", f"{author.name} <{author.email}>", waiver, of)
+            basis.site.holds.record_override(override, basis.site.clock())
         push_as(basis.site, basis.mirror, author, commit, branch.name, branch.commit)
     return Promotion(fate, basis.source, basis.target, branch.name, commit, message, proposal, also_on=also_on)
 

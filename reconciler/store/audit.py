@@ -32,7 +32,8 @@ class Happened(StrEnum):
     ``HOST_ENROLLED``: a host with its key. ``ASSIGNED``: what hosts should have from now on. ``ATTEMPT_BEGUN`` and
     ``ATTEMPT_ENDED``: a try at a step, as the host told it. ``RETRY_ASKED``: tries to be counted afresh.
     ``EVIDENCE_SEEN``: what the forge said of the change that a commit came by. ``DECIDED``: whether a commit may
-    count for an environment. ``ADMITTED``: how far an environment goes, or that it waits.
+    count for an environment. ``ADMITTED``: how far an environment goes, or that it waits. ``HOLD_CHANGED``: a hold
+    that was put on, changed or lifted. ``OVERRIDDEN``: something that went on past a check, by whom and why.
     ``ACCOUNT_ADDED``, ``PASSWORD_MADE`` and ``ACCOUNT_REMOVED``: somebody who may sign in. ``SIGNED_IN`` and
     ``SIGN_INS_REFUSED``: who did, and how often that failed. ``PUSHED``: a moved ref of the hosted repository.
     ``CHANGE_OPENED``, ``CHANGE_REVIEWED``, ``CHANGE_MERGED`` and ``CHANGE_CLOSED``: the built-in review.
@@ -48,6 +49,8 @@ class Happened(StrEnum):
     EVIDENCE_SEEN = "evidenceSeen"
     DECIDED = "decided"
     ADMITTED = "admitted"
+    HOLD_CHANGED = "holdChanged"
+    OVERRIDDEN = "overridden"
     ACCOUNT_ADDED = "accountAdded"
     PASSWORD_MADE = "passwordMade"  # noqa: S105 - no password
     ACCOUNT_REMOVED = "accountRemoved"
