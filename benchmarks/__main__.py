@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from benchmarks import (
     agent_idle,
+    approvals,
     check_ins,
     desired_load,
     plan,
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "plan": plan.run,
     "plan_growth": plan_growth.run,
     "desired_load": desired_load.run,
+    "approvals": approvals.run,
     "agent_idle": agent_idle.run,
     "resume_download": resume_download.run,
     "winrm_inventory": winrm_inventory.run,

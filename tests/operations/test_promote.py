@@ -220,6 +220,8 @@ def test_unverified_goes_on_for_a_reason_that_shows(story: Story) -> None:
     assert "| app | 1.0.0 | 2.0.0 | NO |" in done.message
     assert "UNVERIFIED, and proposed all the same: the outage cannot wait" in done.message
     assert "Unverified: the outage cannot wait\n" in done.message
+    (on_record,) = [r.facts for r in story.installation.site.audit.records() if r.kind == "overridden"]
+    assert "the outage cannot wait" in on_record
     story.later(4 * HOUR)
     again = story.promote("app", unverified="the outage cannot wait")
     assert (again.fate, story.bare.commit(again.commit).subject) == (Fate.UPDATED, "prod: app 2.0.0"), (
