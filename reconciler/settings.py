@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +29,27 @@ class Settings(BaseSettings):
     branch: str = Field(default="main", description="The branch whose head is the desired state.")
     root: str = Field(
         default="environments", description="The folder within the repository where the desired state begins."
+    )
+    forge: Literal["", "github", "gitlab", "forgejo", "azure"] = Field(
+        default="",
+        description="The forge that the repository is at, whose reviews count: github, gitlab, forgejo (Gitea as "
+        "well) or azure (Azure DevOps).",
+    )
+    forge_url: str = Field(
+        default="", description="Where the forge's API is; left out for github.com, gitlab.com and dev.azure.com."
+    )
+    forge_project: str = Field(
+        default="",
+        description="The project at the forge: owner/name, group/name, or for azure "
+        "organization/project/repository.",
+    )
+    forge_token: str = Field(
+        default="", description="Where the token for the forge's API stands: env:NAME or file:/full/path."
+    )
+    webhook_secret: str = Field(
+        default="",
+        description="Where the secret of the forge's webhook stands: env:NAME or file:/full/path. Without it, "
+        "none is taken.",
     )
     address: str = Field(default="127.0.0.1", description="The address on which the daemon serves agents.")
     port: int = Field(default=8443, ge=0, le=65535, description="The port; 0 takes any free one.")

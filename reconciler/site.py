@@ -29,6 +29,9 @@ from reconciler.store.tickets import TicketStore
 
 _DATABASE = "reconciler.sqlite"
 
+REMEMBERED = ("repository", "branch", "root", "forge", "forge_url", "forge_project", "forge_token")
+"""Settings that the daemon keeps for other commands: which repository it follows, and who knows of its reviews."""
+
 Clock = Callable[[], float]
 """Gives the time in seconds since the epoch."""
 
@@ -103,7 +106,7 @@ def _remembering(settings: Settings, revisions: RevisionStore) -> Settings:
     """Take what was not set from what the daemon last followed, so that other commands need not be told."""
     remembered = {
         name: value
-        for name in ("repository", "branch", "root")
+        for name in REMEMBERED
         if name not in settings.model_fields_set and (value := revisions.fact(name)) is not None
     }
     return settings.model_copy(update=remembered)

@@ -19,7 +19,10 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Somebody's word that a change may go in. ``commit`` is the head that the change had when it was given."""
+    """Somebody's word that a change may go in.
+
+    ``commit`` is the head that the change had when it was given; empty where the forge does not tell.
+    """
 
     by: Identity
     commit: str
@@ -31,7 +34,8 @@ class Change:
     """What a forge, or the built-in review, says of a change, open or merged.
 
     ``name`` is how people call it there (``#12``, ``!12``), ``head`` its last commit (before the merge).
-    ``authors`` are all who wrote a part of it, as far as the forge knows them; ``pushers`` who pushed to it last.
+    ``authors`` are all who wrote a part of it, as far as the forge knows them; ``pushers`` who pushed to it last,
+    empty where the forge does not tell. ``ref`` is where the repository that is followed still has the head.
     ``approvals`` are those that stand: one that was taken back, dismissed or followed by a rejection of the same
     person is none. ``rejections`` are those who reject it still. Times are seconds since 1970; ``merged_by`` is
     empty and ``merged_at`` 0 where it is open.
@@ -50,6 +54,7 @@ class Change:
     checks: Mapping[str, CheckState] = field(default_factory=dict)
     merged_by: Identity = ""
     merged_at: float = 0.0
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

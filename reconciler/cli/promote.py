@@ -70,6 +70,10 @@ def promote(
         typer.echo(promotion.message, nl=False)
     else:
         _print_text(promotion)
+    if promotion.trouble:
+        what = f"{promotion.branch} is pushed, but no change was opened from it: {promotion.trouble}"
+        typer.echo(f"error: {what}", err=True)
+        raise typer.Exit(1)
 
 
 def _print_json(promotion: Promotion) -> None:
@@ -98,12 +102,15 @@ def _print_text(promotion: Promotion) -> None:
         print_line(f"{name} proposes one of these packages too: close one of the two", "yellow")
     match promotion.fate:
         case Fate.OPENED:
-            print_line(f"pushed {promotion.commit[:10]} to {promotion.branch}: open a pull request from it")
+            ask = "" if promotion.change or promotion.trouble else ": open a pull request from it"
+            print_line(f"pushed {promotion.commit[:10]} to {promotion.branch}{ask}")
         case Fate.UPDATED:
             print_line(f"pushed {promotion.commit[:10]} to {promotion.branch}: the proposal there is replaced")
         case Fate.UNCHANGED:
             print_line(f"nothing was pushed: {promotion.branch} proposes just this at {promotion.commit[:10]}")
         case Fate.NOTHING:
             print_line(f"nothing to promote from {promotion.source} to {promotion.target}")
+    if promotion.change:
+        print_line(f"{promotion.change} asks for it: {promotion.url}")
     for name in promotion.merged:
         print_line(f"{name} is merged: the branch can be deleted")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import structlog
 
 from reconciler.daemon.keeper import Keeper
@@ -9,6 +11,7 @@ from reconciler.engine.handlers import Cause, Key, Registry
 from reconciler.engine.queue import KeyedQueue
 from reconciler.notices.sending import NotSent, send
 from reconciler.operations.announce import Announcer
+from reconciler.operations.announce_approvals import Request
 from reconciler.operations.deliver import deliver
 from reconciler.site import Site
 from reconciler.store.outbox import Lane
@@ -31,11 +34,13 @@ class Courier:
     Args:
         site: the installation.
         keeper: knows the hosts and the desired state in force.
+        requests: gives the changes that wait to be merged; ``None`` where that is not known now.
     """
 
-    def __init__(self, site: Site, keeper: Keeper) -> None:
+    def __init__(self, site: Site, keeper: Keeper, requests: Callable[[], Iterable[Request] | None]) -> None:
         self._site = site
         self._keeper = keeper
+        self._requests = requests
         self._queue: KeyedQueue | None = None
         self._announcer = Announcer(site, site.clock())
 
@@ -55,7 +60,7 @@ class Courier:
         desired = self._keeper.desired
         if desired is None:
             return
-        for notice in self._announcer.announce(self._keeper.roster, desired):
+        for notice in self._announcer.announce(self._keeper.roster, desired, self._requests()):
             _log.info("to tell", topic=notice.topic, phase=notice.phase, environment=notice.environment)
 
     def _on_outbox(self, _key: Key) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from reconciler.daemon.clerk import Clerk
 from reconciler.daemon.courier import WORKERS, Courier
 from reconciler.daemon.git_server import GIT, GitServer
 from reconciler.daemon.keeper import Keeper
@@ -19,6 +20,7 @@ from reconciler.daemon.pushing import Pusher
 from reconciler.daemon.review_api import CHANGES, ReviewApi
 from reconciler.daemon.routes import ByPrefix
 from reconciler.daemon.sign_in import SignIn
+from reconciler.daemon.webhooks import WEBHOOKS, Webhooks
 from reconciler.engine.queue import KeyedQueue
 from reconciler.engine.runner import Runner
 from reconciler.engine.watchers import RepositoryWatcher
@@ -29,9 +31,11 @@ from reconciler.hosts.tls import server_identity
 from reconciler.hosts.winrm.files import FileServer
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.desired import hosted_repository, hosts_repository, repository_address
+from reconciler.operations.forges import webhook_secret
 from reconciler.operations.review import open_review
+from reconciler.operations.reviews import forge_of
 from reconciler.settings import Settings
-from reconciler.site import Site
+from reconciler.site import REMEMBERED, Site
 
 KEEP_ALIVE_SECONDS = 240
 """Seconds that an idle agent's connection is kept: longer than a poll interval, as a new one costs far more."""
@@ -45,6 +49,7 @@ class Daemon:
 
         Raises:
             AlreadyRunning: another daemon runs on it.
+            ForgeMisconfigured, CredentialMissing: the settings name a forge, and not all that is needed to ask it.
             NothingInForce: no repository is known.
             RepositoryError: the mirror cannot be opened.
         """
@@ -55,11 +60,13 @@ class Daemon:
         # Before the first look at the repository: there may be none yet.
         self._review = open_review(site) if hosts_repository(site.settings) else None
         self._sign_in = SignIn(site.accounts, site.clock)
+        for name in REMEMBERED:
+            site.revisions.set_fact(name, getattr(site.settings, name))
         site.revisions.set_fact("repository", self._address)
-        site.revisions.set_fact("branch", site.settings.branch)
-        site.revisions.set_fact("root", site.settings.root)
         self._keeper = Keeper(site)
-        self._courier = Courier(site, self._keeper)
+        forge = forge_of(site)
+        self._clerk = Clerk(site, forge) if forge is not None else None
+        self._courier = Courier(site, self._keeper, self._clerk.requests if self._clerk is not None else tuple)
         self._tickets = Tickets(site.tickets)
         authority = site.settings.data / "tls" / "ca.pem"
         files = FileServer(lambda: site.revisions.fact("url") or "", authority, self._tickets)
@@ -75,9 +82,6 @@ class Daemon:
             OSError: the address cannot be listened on.
             Exception: whatever a part of it broke down with; the others have been ended in order.
         """
-        queue, post = KeyedQueue(), KeyedQueue()
-        self._keeper.begin(queue, self._pusher.follow)
-        self._courier.begin(post)
         settings = self._site.settings
         listener = listen_on(settings.address, settings.port)
         port = listener.getsockname()[1]
@@ -87,8 +91,7 @@ class Daemon:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())
-        runner = asyncio.create_task(Runner(self._keeper.registry(), queue).run())
-        posting = asyncio.create_task(Runner(self._courier.registry(), post, WORKERS).run())
+        engines = {asyncio.create_task(runner.run()) for runner in self._runners()}
         flushing = asyncio.create_task(self._sign_in.keep_flushing())
         serving = asyncio.create_task(server.serve([listener]))
         try:
@@ -99,7 +102,7 @@ class Daemon:
                 self._site.revisions.set_fact("url", url)
                 self._pusher.start()
                 ready(url)
-            await asyncio.wait({runner, posting, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*engines, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await asyncio.to_thread(self._pusher.stop)
             server.should_exit = True
@@ -107,16 +110,26 @@ class Daemon:
             stopping.cancel()
             if watcher is not None:
                 watcher.stop()
-            runner.cancel()
-            posting.cancel()
-            flushing.cancel()
-            ran = await asyncio.gather(runner, posting, flushing, return_exceptions=True)
+            for task in (*engines, flushing):
+                task.cancel()
+            ran = await asyncio.gather(*engines, flushing, return_exceptions=True)
             self._keeper.flush()
             await self._sign_in.flush()
             self._lock.close()
         for ended in (*served, *ran):
             if isinstance(ended, Exception):  # one of them broke down, and the others were ended for that
                 raise ended
+
+    def _runners(self) -> list[Runner]:
+        """Return the engines, each with a queue of its own, so that none waits for what another waits for."""
+        queue, post, changes = KeyedQueue(), KeyedQueue(), KeyedQueue()
+        self._keeper.begin(queue, self._pusher.follow)
+        self._courier.begin(post)
+        runners = [Runner(self._keeper.registry(), queue), Runner(self._courier.registry(), post, WORKERS)]
+        if self._clerk is not None:
+            self._clerk.begin(changes)
+            runners.append(Runner(self._clerk.registry(), changes, workers=1))
+        return runners
 
     def _server(self) -> uvicorn.Server:
         settings = self._site.settings
@@ -143,13 +156,23 @@ class Daemon:
         if self._review is not None:
             applications[f"{GIT}/"] = GitServer(self._review, self._sign_in)
             applications[CHANGES] = ReviewApi(site, self._review, self._sign_in)
+        if site.settings.forge:
+            applications[WEBHOOKS] = Webhooks(
+                site.settings.forge, site.settings.forge_project, webhook_secret(site.settings), self._changed
+            )
         return ByPrefix(applications, Downloads(site.artifacts, self._tickets, inbox))
+
+    def _changed(self) -> None:
+        """Have the repository and its open changes looked at: somebody says that something happened."""
+        self._keeper.repository_changed()
+        if self._clerk is not None:
+            self._clerk.look()
 
     def _watch(self) -> RepositoryWatcher | None:
         folder = _git_directory(Path(self._address))
         if folder is None:
             return None
-        watcher = RepositoryWatcher(folder, self._keeper.repository_changed)
+        watcher = RepositoryWatcher(folder, self._changed)
         watcher.start()
         return watcher
 

@@ -78,6 +78,26 @@ def fetch(mirror: GitRepository) -> None:
             raise FetchError(what, where=url, hint=hint) from error
 
 
+def fetch_ref(mirror: GitRepository, ref: str, into: str) -> None:
+    """Bring one ref of the remote's that is no branch, such as the head of a change, into a ref of the mirror's.
+
+    The git executable does it, for it writes nothing that another fetch of this mirror writes at the same time.
+
+    Args:
+        mirror: what `open_mirror` returned.
+        ref: the remote's, such as ``refs/pull/12/head``.
+        into: the mirror's, outside ``refs/heads``.
+
+    Raises:
+        FetchError: the remote has no such ref, or cannot be reached.
+    """
+    arguments = ("-c", "gc.auto=0", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin")
+    trouble = _run_fetch(mirror.folder, *arguments, f"+{ref}:{into}")
+    if trouble is not None:
+        url = without_secrets(mirror.handle().remotes["origin"].url or "")
+        raise FetchError(f"cannot fetch {ref}: {without_secrets(trouble)}", where=url)
+
+
 def without_secrets(text: str) -> str:
     """Return ``text`` with the user and password taken out of each URL in it."""
     return re.sub(r"(?<=://)[^/@\s]+@", "", text)
@@ -85,8 +105,13 @@ def without_secrets(text: str) -> str:
 
 def _fetch_with_git(folder: Path) -> str | None:
     """Fetch with the git executable; return its complaint, ``None`` where it succeeded."""
+    return _run_fetch(folder, "-c", "gc.auto=0", "fetch", "--quiet", "--prune", "origin")
+
+
+def _run_fetch(folder: Path, *arguments: str) -> str | None:
+    """Run git; return its complaint, ``None`` where it succeeded."""
     try:
-        answer = run_git(folder, "-c", "gc.auto=0", "fetch", "--quiet", "--prune", "origin", timeout=FETCH_TIMEOUT)
+        answer = run_git(folder, *arguments, timeout=FETCH_TIMEOUT)
     except NoGit:
         return "no git executable"
     except GitTimeout as error:

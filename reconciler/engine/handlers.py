@@ -33,6 +33,7 @@ class Cause(StrEnum):
     REPORT = "report"
     SILENCE = "silence"
     POST = "post"
+    CHANGES = "changes"
     TIMER = "timer"
 
 
@@ -83,6 +84,10 @@ class Registry:
     def on_post(self, handler: Handler) -> Handler:
         """Register what runs when something waits to be sent; the key's subject says by which channel to whom."""
         return self._register(Cause.POST, handler)
+
+    def on_changes(self, handler: Handler) -> Handler:
+        """Register what runs when a change may have come, gone or moved where changes are reviewed."""
+        return self._register(Cause.CHANGES, handler)
 
     def on_timer(self, name: str, seconds: float) -> Callable[[Handler], Handler]:
         """Register what runs every ``seconds``, once at the start included."""

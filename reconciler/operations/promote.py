@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from reconciler.approval.forge import ForgeUnavailable
 from reconciler.approval.needs import needs_of
 from reconciler.desired.commits import BranchMoved, Person, author_of, write_commit
 from reconciler.desired.editing import set_version
@@ -14,9 +15,11 @@ from reconciler.desired.layout import tenant_of
 from reconciler.desired.loading import load
 from reconciler.desired.mirror import fetch
 from reconciler.desired.model import DesiredState
+from reconciler.hosts.winrm.credentials import CredentialMissing
 from reconciler.operations.admitting import placements
 from reconciler.operations.desired import mirror_of
 from reconciler.operations.fleet import known_hosts
+from reconciler.operations.forges import ForgeMisconfigured
 from reconciler.operations.plan import release_notes, wish_changes
 from reconciler.operations.promotion.basis import Basis, CannotPromote, find_basis
 from reconciler.operations.promotion.branches import (
@@ -30,6 +33,7 @@ from reconciler.operations.promotion.branches import (
 from reconciler.operations.promotion.choice import choose
 from reconciler.operations.publish import MOST_TRIES, InvalidChange
 from reconciler.operations.pushing import push_as
+from reconciler.operations.reviews import forge_of
 from reconciler.planning.plan import plan
 from reconciler.planning.proposal import LeftOut, Promoted, Proposal, Reviewers
 from reconciler.planning.proposal_report import as_message
@@ -72,6 +76,8 @@ class Promotion:
     ``branch`` and ``commit`` are the proposal's, ``message`` is its title and description in Markdown; all are
     empty where nothing was proposed. ``left_out`` are packages that differ upstream and are not in it. ``merged``
     are branches whose proposals are merged already, ``also_on`` others that wait and propose one of its packages.
+    ``change`` and ``url`` are those of the change at the forge; ``trouble`` is why there is none, though the
+    settings name a forge: the branch is pushed all the same.
     """
 
     fate: Fate
@@ -84,6 +90,9 @@ class Promotion:
     left_out: tuple[LeftOut, ...] = ()
     merged: tuple[str, ...] = ()
     also_on: tuple[str, ...] = ()
+    change: str = ""
+    url: str = ""
+    trouble: str = ""
 
 
 def promote(site: Site, request: PromotionRequest) -> Promotion:
@@ -113,12 +122,26 @@ def promote(site: Site, request: PromotionRequest) -> Promotion:
             return Promotion(Fate.NOTHING, basis.source, basis.target, left_out=left_out, merged=merged)
         waived = waiver if not all(item.verification.verified for item in promoted) else ""
         try:
-            return replace(_propose(basis, promoted, waived, author), left_out=left_out)
+            proposed = replace(_propose(basis, promoted, waived, author), left_out=left_out)
         except BranchMoved:
             continue
+        return _open_change(site, proposed)
     raise CannotPromote(
         f"the branch of the proposal moved {MOST_TRIES} times while it was made", hint="try again later"
     )
+
+
+def _open_change(site: Site, promotion: Promotion) -> Promotion:
+    """Open a change for what is pushed at the forge that the settings name, or bring its text up to date."""
+    title, _, body = promotion.message.partition("\n\n")
+    try:
+        forge = forge_of(site)
+        if forge is None:
+            return promotion
+        opened = forge.propose(promotion.branch, title, body)
+    except (ForgeUnavailable, ForgeMisconfigured, CredentialMissing) as error:
+        return replace(promotion, trouble=str(error))
+    return replace(promotion, change=opened.change.name, url=opened.change.url)
 
 
 def moment(seconds: float) -> str:

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.approval.forge import Reviews
+from reconciler.approval.forge import Forge, Reviews
 from reconciler.approval.signed_reviews import SignedReviews
 from reconciler.desired.repository import GitRepository
 from reconciler.operations.admitting import load_state, pgp_keys
 from reconciler.operations.desired import hosts_repository
+from reconciler.operations.forges import connected_forge
 from reconciler.operations.review import open_forge
 from reconciler.site import Site
+
+
+def forge_of(site: Site) -> Forge | None:
+    """Return where changes are reviewed: in the built-in review, or at the forge that the settings name, if any.
+
+    Raises:
+        ForgeMisconfigured, CredentialMissing: the settings name a forge, and not all that is needed to ask it.
+        RepositoryError: the repository that the daemon holds cannot be made or read.
+    """
+    return open_forge(site) if hosts_repository(site.settings) else connected_forge(site.settings)
 
 
 def reviews_of(site: Site, mirror: GitRepository) -> Reviews:
     """Return where the installation learns who approved what.
 
     Raises:
+        ForgeMisconfigured, CredentialMissing: the settings name a forge, and not all that is needed to ask it.
         RepositoryError: the repository that the daemon holds cannot be made or read.
     """
-    if hosts_repository(site.settings):
-        return open_forge(site)
+    forge = forge_of(site)
+    if forge is not None:
+        return forge
 
     def keys() -> Iterable[str]:
         # Whose key it is is told by what was approved: here it only matters that signatures can be checked.

@@ -173,6 +173,7 @@ class ChangeBook:
             checks={s.context: CheckState(s.state) for s in self.changes.statuses(record.head)},
             merged_by=_identity(record.ended_by) if merged else "",
             merged_at=record.ended_at or 0.0 if merged else 0.0,
+            ref="" if merged else f"refs/heads/{record.branch}",
         )
 
     def _authors(self, commits: Sequence[Commit]) -> tuple[Identity, ...]:

@@ -1,0 +1,47 @@
+"""Keeps one comment on a change: finds ours by its marker, and writes only what is new. Knows no forge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from reconciler.approval.forge_client import NotAllowed, NotThere
+
+
+def keep_comment(
+    marker: str,
+    body: str,
+    there: Iterable[tuple[str, str]],
+    update: Callable[[str, str], object],
+    create: Callable[[str], object],
+) -> None:
+    """See to it that a change has one comment of ours, that says ``body``.
+
+    Anybody can write our marker into a comment of their own: one that we may not change is none of ours.
+
+    Args:
+        marker: tells our comment from others; Markdown does not show it.
+        body: Markdown.
+        there: what is there, each with its id.
+        update: gives a comment, by its id, another text.
+        create: writes a new one.
+
+    Raises:
+        ForgeUnavailable: it could not be done.
+    """
+    mark = f"<!-- {marker} -->"
+    text = f"{mark}\n{body}"
+    ours = [(name, said) for name, said in there if said.startswith(mark)]
+    if any(_same(said, text) for _, said in ours):
+        return
+    for name, _ in ours:
+        try:
+            update(name, text)
+        except (NotAllowed, NotThere):
+            continue
+        return
+    create(text)
+
+
+def _same(one: str, other: str) -> bool:
+    """Return whether two texts say the same. Forges may keep other line ends than they were sent."""
+    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()

@@ -1,0 +1,1 @@
+"""Forges, an adapter each: they report what a forge knows, judge nothing, and do not know each other."""

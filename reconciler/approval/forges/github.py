@@ -1,0 +1,226 @@
+"""GitHub.com and GitHub Enterprise Server. Reports what the REST API knows; judges nothing.
+
+Source: docs.github.com/rest, API version 2022-11-28. An Enterprise Server's API begins at ``https://HOST/api/v3``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from reconciler.approval.comments import keep_comment
+from reconciler.approval.evidence import Change, CheckState
+from reconciler.approval.forge import ForgeUnavailable, OpenChange
+from reconciler.approval.forge_client import ForgeClient, NotThere, Refused, Shape
+from reconciler.approval.forges import github_answers as its
+from reconciler.approval.standing import Review, Word, gather, seconds, standing
+from reconciler.desired.people import Identity
+
+PUBLIC = "https://api.github.com"
+"""The API of github.com."""
+
+_PAGE = 100
+_MOST_COMMITS = 250
+"""The commits of a pull request that GitHub lists at most.
+
+Source: docs.github.com/rest/pulls/pulls#list-commits-on-a-pull-request
+"""
+
+_GHOST = "@ghost"
+"""As GitHub calls whose account is gone. An approval of theirs is nobody's; a rejection stays one."""
+
+_ITSELF = "web-flow"
+"""The committer of what is done by GitHub's web pages: GitHub itself, who wrote no part of it."""
+
+_WORDS = {"APPROVED": Word.APPROVED, "CHANGES_REQUESTED": Word.REJECTED, "DISMISSED": Word.WITHDRAWN}
+"""COMMENTED and PENDING take nothing back."""
+
+_CONCLUSIONS = {"success": CheckState.PASSED, "neutral": CheckState.PASSED, "skipped": CheckState.PASSED}
+"""These let a required check pass; any other conclusion does not.
+
+Source: docs.github.com, About status checks
+"""
+
+_STATES = {"success": CheckState.PASSED, "pending": CheckState.PENDING}
+_OUR_STATES = {CheckState.PASSED: "success", CheckState.FAILED: "failure", CheckState.PENDING: "pending"}
+
+
+class GitHub:
+    """One repository. Implements `reconciler.approval.forge.Forge`.
+
+    Args:
+        base: where the API begins.
+        project: ``owner/name``.
+        branch: the branch that is followed.
+        token: may read the repository with its checks, and write statuses, comments and pull requests.
+    """
+
+    def __init__(self, base: str, project: str, branch: str, token: str) -> None:
+        headers = {
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {token}",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
+        self._client = ForgeClient("GitHub", base, headers, frozenset({token}))
+        self._project = project
+        self._owner = project.partition("/")[0]
+        self._branch = branch
+        self._repository = f"/repos/{quote(project)}"
+
+    def merged_change(self, commit: str) -> Change | None:
+        """Return the pull request that made a commit of the branch, or ``None``.
+
+        GitHub may know of it a moment later only than the commit can be fetched.
+        """
+        path = f"{self._repository}/commits/{commit}/pulls"
+        made = [
+            pull.number
+            for page in self._list(path, tuple[its.Pull, ...])
+            for pull in page
+            if pull.merged_at is not None and pull.base.ref == self._branch and pull.merge_commit_sha == commit
+        ]
+        if not made:
+            return None
+        path = f"{self._repository}/pulls/{min(made)}"
+        pull = self._client.get(path, its.WholePull)
+        if pull.commits > _MOST_COMMITS:
+            raise ForgeUnavailable(
+                f"#{pull.number} has {pull.commits} commits, and GitHub lists no more than {_MOST_COMMITS} of one",
+                where=pull.html_url,
+                hint="who wrote all of it cannot be told: revert it, and propose it anew in parts",
+            )
+        return self._change(pull, pull.merged_by)
+
+    def open_changes(self) -> tuple[OpenChange, ...]:
+        """Return the open pull requests into the branch, the oldest first."""
+        return tuple(self._open_change(pull) for pull in self._open())
+
+    def propose(self, branch: str, title: str, body: str) -> OpenChange:
+        """Open a pull request from ``branch``, or give the open one its title and description."""
+        there = self._proposed(branch)
+        if there is None:
+            wanted = {"title": title, "head": branch, "base": self._branch, "body": body}
+            try:
+                made = self._client.send("POST", f"{self._repository}/pulls", wanted, its.Pull)
+                return self._open_change(made)
+            except Refused:  # another may have opened it meanwhile
+                there = self._proposed(branch)
+                if there is None:
+                    raise
+        path = f"{self._repository}/pulls/{there.number}"
+        return self._open_change(self._client.send("PATCH", path, {"title": title, "body": body}, its.Pull))
+
+    def set_status(self, commit: str, context: str, state: CheckState, text: str) -> None:
+        """Set a commit status, unless it is so already: GitHub keeps every one that is made."""
+        wanted = its.Status(context=context, state=_OUR_STATES[state], description=text)
+        if wanted not in self._statuses(commit):
+            body = {"state": wanted.state, "context": context, "description": text}
+            self._client.send("POST", f"{self._repository}/statuses/{commit}", body, its.Made)
+
+    def comment(self, number: int, marker: str, body: str) -> None:
+        """Keep our comment on a pull request up to date."""
+        path = f"{self._repository}/issues/{number}/comments"
+        comments = [found for page in self._list(path, tuple[its.Comment, ...]) for found in page]
+        keep_comment(
+            marker,
+            body,
+            [(str(found.id), found.body) for found in comments],
+            lambda name, text: self._client.send(
+                "PATCH", f"{self._repository}/issues/comments/{name}", {"body": text}, its.Made
+            ),
+            lambda text: self._client.send("POST", path, {"body": text}, its.Made),
+        )
+
+    def _open(self, head: str = "") -> Iterator[its.Pull]:
+        query = {"state": "open", "base": self._branch, "sort": "created", "direction": "asc"}
+        if head:
+            query["head"] = f"{self._owner}:{head}"
+        for page in self._list(f"{self._repository}/pulls", tuple[its.Pull, ...], query):
+            yield from page
+
+    def _proposed(self, branch: str) -> its.Pull | None:
+        return next((pull for pull in self._open(branch) if self._branch_of(pull) == branch), None)
+
+    def _open_change(self, pull: its.Pull) -> OpenChange:
+        return OpenChange(pull.number, self._branch_of(pull), self._change(pull))
+
+    def _branch_of(self, pull: its.Pull) -> str:
+        """Return the branch that is asked to be merged; one of another repository by that one's owner as well."""
+        repository = pull.head.repo
+        ours = repository is not None and repository.full_name.lower() == self._project.lower()
+        return pull.head.ref if ours else pull.head.label
+
+    def _change(self, pull: its.Pull, merged_by: its.User | None = None) -> Change:
+        path = f"{self._repository}/pulls/{pull.number}"
+        approvals, rejections = standing(self._reviews(path))
+        return Change(
+            name=f"#{pull.number}",
+            url=pull.html_url,
+            title=pull.title,
+            requester=_identity(pull.user),
+            head=pull.head.sha,
+            opened_at=pull.created_at.timestamp(),
+            approvals=approvals,
+            rejections=rejections,
+            authors=self._authors(path),
+            pushers=self._pushers(pull.head),
+            checks=gather(self._checks(pull.head.sha)),
+            merged_by=_identity(merged_by) if pull.merged_at is not None else "",
+            merged_at=seconds(pull.merged_at),
+            ref=f"refs/pull/{pull.number}/head",
+        )
+
+    def _reviews(self, path: str) -> Iterator[Review]:
+        """Give what reviewers said, the oldest first: GitHub lists them in that order."""
+        for page in self._list(f"{path}/reviews", tuple[its.Review, ...]):
+            for review in page:
+                word = _WORDS.get(review.state)
+                if word is not None and (review.user is not None or word is not Word.APPROVED):
+                    at = seconds(review.submitted_at)
+                    yield Review(_identity(review.user), word, review.commit_id or "", at)
+
+    def _authors(self, path: str) -> tuple[Identity, ...]:
+        """Return who wrote and committed the commits; by mail where GitHub knows no account of that mail."""
+        found = set()
+        for page in self._list(f"{path}/commits", tuple[its.Commit, ...]):
+            for commit in page:
+                written = commit.commit
+                for user, signature in ((commit.author, written.author), (commit.committer, written.committer)):
+                    if user is None:
+                        found.add((signature.email if signature is not None else "") or "")
+                    elif user.login != _ITSELF:
+                        found.add(_identity(user))
+        return tuple(sorted(found - {""}))
+
+    def _pushers(self, head: its.End) -> tuple[Identity, ...]:
+        """Return who brought the branch to its head. Of a fork that is gone, GitHub does not tell."""
+        if head.repo is None:
+            return ()
+        path = f"/repos/{quote(head.repo.full_name)}/activity"
+        query = {"ref": f"refs/heads/{head.ref}", "per_page": str(_PAGE)}
+        try:
+            activities = self._client.get(path, tuple[its.Activity, ...], query)
+        except NotThere:  # an Enterprise Server that is too old for it, or a fork that we may not see
+            return ()
+        return tuple(sorted({_identity(activity.actor) for activity in activities if activity.after == head.sha}))
+
+    def _checks(self, commit: str) -> Iterator[tuple[str, CheckState]]:
+        path = f"{self._repository}/commits/{commit}/check-runs"
+        for runs in self._list(path, its.CheckRuns, {"filter": "latest"}):
+            for run in runs.check_runs:
+                done = _CONCLUSIONS.get(run.conclusion or "", CheckState.FAILED)
+                yield run.name, done if run.status == "completed" else CheckState.PENDING
+        for status in self._statuses(commit):
+            yield status.context, _STATES.get(status.state, CheckState.FAILED)
+
+    def _statuses(self, commit: str) -> list[its.Status]:
+        """Return the newest status of each context."""
+        path = f"{self._repository}/commits/{commit}/status"
+        return [status for page in self._list(path, its.Combined) for status in page.statuses]
+
+    def _list(self, path: str, shape: type[Shape], query: dict[str, str] | None = None) -> Iterator[Shape]:
+        return self._client.linked(path, shape, {**(query or {}), "per_page": _PAGE})
+
+
+def _identity(user: its.User | None) -> Identity:
+    return f"@{user.login}" if user is not None else _GHOST

@@ -1,0 +1,223 @@
+"""GitLab.com and self-managed GitLab. Reports what the REST API knows; judges nothing.
+
+Source: docs.gitlab.com/api/rest, version 4. An approval of GitLab's names no commit. It is put to the version of
+the change that was the newest when it was given. Where an older GitLab does not tell when that was
+(``approved_at``), and the change had more than one head, nobody can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from reconciler.approval.comments import keep_comment
+from reconciler.approval.evidence import Change, CheckState
+from reconciler.approval.forge import OpenChange
+from reconciler.approval.forge_client import ForgeClient, NotAllowed, NotThere, Refused, Shape
+from reconciler.approval.forges import gitlab_answers as its
+from reconciler.approval.standing import Review, Word, gather, seconds, standing
+from reconciler.desired.people import Identity
+
+PUBLIC = "https://gitlab.com/api/v4"
+"""The API of gitlab.com."""
+
+_PAGE = 100
+_PIPELINE = "pipeline"
+"""The name under which the pipeline of a change's head stands among its checks, beside its jobs."""
+
+_STATES = {"success": CheckState.PASSED, "failed": CheckState.FAILED, "canceled": CheckState.FAILED}
+"""All else has not ended, or has not run: a job is skipped where one before it failed."""
+
+_OUR_STATES = {CheckState.PASSED: "success", CheckState.FAILED: "failed", CheckState.PENDING: "pending"}
+
+
+class GitLab:
+    """One project. Implements `reconciler.approval.forge.Forge`.
+
+    Args:
+        base: where the API begins.
+        project: ``group/name``, groups within groups included.
+        branch: the branch that is followed.
+        token: of the scope ``api``, in a role that may open changes and set statuses.
+    """
+
+    def __init__(self, base: str, project: str, branch: str, token: str) -> None:
+        self._client = ForgeClient("GitLab", base, {"PRIVATE-TOKEN": token}, frozenset({token}))
+        self._branch = branch
+        self._project = f"/projects/{quote(project, safe='')}"
+        self._changes = f"{self._project}/merge_requests"
+
+    def merged_change(self, commit: str) -> Change | None:
+        """Return the merge request that a commit of the branch came by, or ``None``."""
+        path = f"{self._project}/repository/commits/{commit}/merge_requests"
+        pages = self._list(path, tuple[its.Numbered, ...])
+        for number in sorted(found.iid for page in pages for found in page):
+            change = self._client.get(f"{self._changes}/{number}", its.Change)
+            if change.state == "merged" and change.target_branch == self._branch and _landed(change) == commit:
+                return self._change(change)
+        return None
+
+    def open_changes(self) -> tuple[OpenChange, ...]:
+        """Return the open merge requests into the branch, the oldest first."""
+        return tuple(
+            self._open_change(self._client.get(f"{self._changes}/{found.iid}", its.Change))
+            for found in self._open({})
+        )
+
+    def propose(self, branch: str, title: str, body: str) -> OpenChange:
+        """Open a merge request from ``branch``, or give the open one its title and description."""
+        wanted = {"title": title, "description": body}
+        there = self._proposed(branch)
+        if there is None:
+            ends = {"source_branch": branch, "target_branch": self._branch}
+            try:
+                return self._open_change(self._client.send("POST", self._changes, {**ends, **wanted}, its.Change))
+            except Refused:  # another may have opened it meanwhile
+                there = self._proposed(branch)
+                if there is None:
+                    raise
+        return self._open_change(self._client.send("PUT", f"{self._changes}/{there.iid}", wanted, its.Change))
+
+    def set_status(self, commit: str, context: str, state: CheckState, text: str) -> None:
+        """Set the status of a commit, unless it is so already.
+
+        GitLab refuses a status that is in the same state already: then its text stays as it is.
+        """
+        wanted = its.Status(name=context, status=_OUR_STATES[state], description=text)
+        there = [status for status in self._statuses(commit) if status.name == context]
+        if wanted in there:
+            return
+        body = {"state": wanted.status, "name": context, "description": text}
+        try:
+            self._client.send("POST", f"{self._project}/statuses/{commit}", body, its.Made)
+        except Refused:
+            if all(status.status != wanted.status for status in there):
+                raise
+
+    def comment(self, number: int, marker: str, body: str) -> None:
+        """Keep our note on a merge request up to date."""
+        path = f"{self._changes}/{number}/notes"
+        pages = self._list(path, tuple[its.Note, ...], {"sort": "asc", "order_by": "created_at"})
+        keep_comment(
+            marker,
+            body,
+            [(str(note.id), note.body) for page in pages for note in page if not note.system],
+            lambda name, text: self._client.send("PUT", f"{path}/{name}", {"body": text}, its.Made),
+            lambda text: self._client.send("POST", path, {"body": text}, its.Made),
+        )
+
+    def _change(self, change: its.Change) -> Change:
+        path = f"{self._changes}/{change.iid}"
+        pages = self._list(f"{path}/versions", tuple[its.Version, ...])
+        versions = sorted((found for page in pages for found in page), key=lambda found: found.created_at)
+        approvals, rejections = standing(self._words(path, versions))
+        return Change(
+            name=f"!{change.iid}",
+            url=change.web_url,
+            title=change.title,
+            requester=_identity(change.author),
+            head=change.sha,
+            opened_at=change.created_at.timestamp(),
+            approvals=approvals,
+            rejections=rejections,
+            authors=self._authors(path),
+            pushers=self._pushers(change, versions),
+            checks=gather(self._checks(change)),
+            merged_by=_identity(change.merge_user) if change.merge_user is not None else "",
+            merged_at=seconds(change.merged_at),
+            ref=f"refs/merge-requests/{change.iid}/head",
+        )
+
+    def _words(self, path: str, versions: list[its.Version]) -> Iterator[Review]:
+        """Give who approves, then who asks for changes: this takes back an approval of the same person."""
+        for approver in self._client.get(f"{path}/approvals", its.Approvals).approved_by:
+            at = approver.approved_at
+            yield Review(_identity(approver.user), Word.APPROVED, _head_at(at, versions), seconds(at))
+        for page in self._list(f"{path}/reviewers", tuple[its.Reviewer, ...]):
+            for reviewer in page:
+                if reviewer.state == "requested_changes":
+                    yield Review(_identity(reviewer.user), Word.REJECTED)
+
+    def _authors(self, path: str) -> tuple[Identity, ...]:
+        """Return who wrote and committed the commits, by mail: whose accounts these are is not told."""
+        pages = self._list(f"{path}/commits", tuple[its.Commit, ...])
+        commits = [commit for page in pages for commit in page]
+        mails = {mail for commit in commits for mail in (commit.author_email, commit.committer_email)}
+        return tuple(sorted(mails - {""}))
+
+    def _pushers(self, change: its.Change, versions: list[its.Version]) -> tuple[Identity, ...]:
+        """Return who brought the branch to its head, by the events of the days around that."""
+        heads = [version.created_at for version in versions if version.head_commit_sha == change.sha]
+        if change.source_project_id is None or not heads:
+            return ()
+        # Both ends are whole days, and are left out themselves.
+        query = {
+            "action": "pushed",
+            "after": f"{heads[0] - timedelta(days=2):%Y-%m-%d}",
+            "before": f"{heads[-1] + timedelta(days=2):%Y-%m-%d}",
+        }
+        path = f"/projects/{change.source_project_id}/events"
+        try:
+            events = [event for page in self._list(path, tuple[its.Event, ...], query) for event in page]
+        except (NotThere, NotAllowed):  # a fork that we may not see
+            return ()
+        brought = (event for event in events if event.push_data and event.push_data.commit_to == change.sha)
+        return tuple(sorted({f"@{event.author_username}" for event in brought}))
+
+    def _checks(self, change: its.Change) -> Iterator[tuple[str, CheckState]]:
+        for status in self._statuses(change.sha):
+            yield status.name, _STATES.get(status.status, CheckState.PENDING)
+        pipeline = change.head_pipeline
+        if pipeline is not None and pipeline.sha == change.sha:
+            yield _PIPELINE, _STATES.get(pipeline.status, CheckState.PENDING)
+
+    def _statuses(self, commit: str) -> list[its.Status]:
+        """Return the newest status of each name: jobs, and what others set."""
+        pages = self._list(f"{self._project}/repository/commits/{commit}/statuses", tuple[its.Status, ...])
+        return [status for page in pages for status in page]
+
+    def _open(self, query: dict[str, str]) -> Iterator[its.Listed]:
+        wanted = {"state": "opened", "target_branch": self._branch, "order_by": "created_at", "sort": "asc"}
+        for page in self._list(self._changes, tuple[its.Listed, ...], {**wanted, **query}):
+            yield from page
+
+    def _proposed(self, branch: str) -> its.Listed | None:
+        return next(
+            (found for found in self._open({"source_branch": branch}) if _branch_of(found) == branch), None
+        )
+
+    def _open_change(self, change: its.Change) -> OpenChange:
+        return OpenChange(change.iid, _branch_of(change), self._change(change))
+
+    def _list(self, path: str, shape: type[Shape], query: dict[str, str] | None = None) -> Iterator[Shape]:
+        return self._client.linked(path, shape, {**(query or {}), "per_page": _PAGE})
+
+
+def _branch_of(change: its.Listed) -> str:
+    """Return the branch that is asked to be merged; one of another project by that one's number as well."""
+    ours = change.source_project_id == change.target_project_id
+    return change.source_branch if ours else f"{change.source_project_id or 'gone'}:{change.source_branch}"
+
+
+def _landed(change: its.Change) -> str:
+    """Return the commit by which a change came onto the branch. A fast-forward makes none of its own."""
+    return change.merge_commit_sha or change.squash_commit_sha or change.sha
+
+
+def _head_at(at: datetime | None, versions: list[its.Version]) -> str:
+    """Return the head that a change had at a time; empty where nobody can tell.
+
+    Args:
+        at: the time, ``None`` where it is not known.
+        versions: those that the change had, the oldest first.
+    """
+    heads = {version.head_commit_sha for version in versions}
+    if len(heads) == 1:
+        return heads.pop()
+    known = [version.head_commit_sha for version in versions if at is not None and version.created_at <= at]
+    return known[-1] if known else ""
+
+
+def _identity(user: its.User) -> Identity:
+    return f"@{user.username}"

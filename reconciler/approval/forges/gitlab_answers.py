@@ -1,0 +1,120 @@
+"""What is read of GitLab's answers: documented fields alone, and no more of them than are needed."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime
+
+from reconciler.approval.forge_client import Answer
+
+
+class User(Answer):
+    """An account."""
+
+    username: str
+
+
+class Numbered(Answer):
+    """A merge request, of which only its number is wanted."""
+
+    iid: int
+
+
+class Pipeline(Answer):
+    """The newest pipeline of a merge request."""
+
+    sha: str
+    status: str
+
+
+class Listed(Numbered):
+    """A merge request, as listings have it."""
+
+    source_branch: str
+    source_project_id: int | None
+    target_project_id: int
+
+
+class Change(Listed):
+    """A merge request by itself."""
+
+    title: str
+    web_url: str
+    author: User
+    sha: str
+    created_at: AwareDatetime
+    state: str
+    target_branch: str
+    merge_commit_sha: str | None
+    squash_commit_sha: str | None
+    merged_at: AwareDatetime | None
+    merge_user: User | None = None
+    head_pipeline: Pipeline | None = None
+
+
+class Approver(Answer):
+    """Somebody who approves; older versions do not tell when."""
+
+    user: User
+    approved_at: AwareDatetime | None = None
+
+
+class Approvals(Answer):
+    """The approvals of a merge request that stand."""
+
+    approved_by: tuple[Approver, ...]
+
+
+class Reviewer(Answer):
+    """A reviewer of a merge request, and where their review stands."""
+
+    user: User
+    state: str
+
+
+class Version(Answer):
+    """A version of a merge request: each push to it makes one."""
+
+    head_commit_sha: str
+    created_at: AwareDatetime
+
+
+class Commit(Answer):
+    """A commit of a merge request."""
+
+    author_email: str
+    committer_email: str
+
+
+class PushData(Answer):
+    """What was pushed."""
+
+    commit_to: str | None = None
+
+
+class Event(Answer):
+    """Something that happened in a project."""
+
+    author_username: str
+    push_data: PushData | None = None
+
+
+class Status(Answer):
+    """The newest status of a name: a job, or what others set."""
+
+    name: str
+    status: str
+    description: str | None = None
+
+
+class Note(Answer):
+    """A note on a merge request."""
+
+    id: int
+    body: str
+    system: bool = False
+
+
+class Made(Answer):
+    """Something that was made."""
+
+    id: int
