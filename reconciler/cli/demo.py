@@ -41,12 +41,17 @@ def demo(
     say: Say = _say_aside if check else print_line
     way = choose(simulated=simulated)
     say(way.first_line, "bold")
+
+    def announce(title: str, how: str) -> None:
+        say(f"\n{title}\n  {how}", "bold")
+
     outcomes: list[SceneOutcome] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as name:
         say(f"setting up in {name}: installers, repository, daemon, hosts", "")
         with set_up(Path(name), way.hosts, way.artifacts) as stage:
-            for outcome in Story(stage, lambda title, how: say(f"\n{title}\n  {how}", "bold")).play():
+            story = Story(stage, announce, lambda text: say(f"  {text}", ""))
+            for outcome in story.play():
                 outcomes.append(outcome)
                 _show(outcome, say)
             matched = all(outcome.matched for outcome in outcomes)
@@ -96,5 +101,7 @@ def _look_around(stage: Stage) -> None:
     print_line("\nIt all still runs. In another terminal, try:")
     for command in ("status", "trace PROD-01 contoso-agent", "history", "plan --revision main~1"):
         print_line(f"  RECONCILER_DATA={stage.site.settings.data} reconciler {command}")
-    print_line(f"or edit {stage.workspace.folder}, commit and push. Press Enter here to end it.")
+    for name, password in stage.colleagues.passwords.items():
+        print_line(f"  RECONCILER_USER={name} RECONCILER_PASSWORD={password} … reconciler change list --state all")
+    print_line(f"or commit on a branch in {stage.colleagues.folder}, and push it. Press Enter here to end it.")
     sys.stdin.readline()

@@ -1,4 +1,4 @@
-"""The stage: a folder with a repository made from the example, a daemon, and hosts."""
+"""The stage: a daemon that holds a repository made from the example, people with accounts, and hosts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import reconciler
 from reconciler.demo.artifacts import ExampleArtifacts
+from reconciler.demo.colleagues import REVIEWERS, Colleagues
 from reconciler.demo.hosts import DemoHosts, Installed
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.desired import state_in_force
@@ -18,12 +19,12 @@ from reconciler.operations.status import SiteStatus, site_status
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.testing.daemon_process import DaemonProcess
-from reconciler.testing.workspace import Workspace
 
 SETTLE_SECONDS = 120.0
 """Seconds that a step of the demonstration may take at the most."""
 
 _LOOK_AGAIN_SECONDS = 0.1
+_GROUP = "release-managers"
 
 
 class DidNotSettle(ReconcilerError):
@@ -37,7 +38,7 @@ class Stage:
     """Everything that the demonstration plays on."""
 
     folder: Path
-    workspace: Workspace
+    colleagues: Colleagues
     daemon: DaemonProcess
     site: Site
     hosts: DemoHosts
@@ -55,8 +56,12 @@ class Stage:
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             status = site_status(self.site)
-            in_force = status.in_force is not None and status.in_force.commit == commit
-            if in_force and status.hosts and all(h.reason == "UpToDate" for h in status.hosts) and when():
+            if (
+                self._is_everywhere(commit)
+                and status.hosts
+                and all(h.reason == "UpToDate" for h in status.hosts)
+                and when()
+            ):
                 return status
             time.sleep(_LOOK_AGAIN_SECONDS)
         standing = "; ".join(f"{h.host}: {h.reason} {h.message}".rstrip() for h in site_status(self.site).hosts)
@@ -65,6 +70,24 @@ class Stage:
             where=str(self.folder),
             hint=f"look at {self.daemon.log}, and at reconciler status --data {self.site.settings.data}",
         )
+
+    def await_in_force(self, commit: str) -> None:
+        """Wait until a commit is in force; there may be no hosts yet.
+
+        Raises:
+            DidNotSettle: it took too long.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not self._is_everywhere(commit):
+            if time.monotonic() > deadline:
+                what = f"the daemon did not take {commit[:10]}"
+                raise DidNotSettle(what, where=str(self.folder), hint=f"see {self.daemon.log}")
+            time.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _is_everywhere(self, commit: str) -> bool:
+        """Return whether a commit is in force, and approved for every environment."""
+        admissions = self.site.approvals.admissions().values()
+        return self.site.revisions.in_force() == commit and all(r.admission.commit == commit for r in admissions)
 
     def look(self) -> dict[str, Installed]:
         """Look at every host, past its agent: versions of the example's packages by name."""
@@ -103,18 +126,17 @@ def set_up(folder: Path, hosts: DemoHosts, artifacts: ExampleArtifacts) -> Itera
         artifacts: makes the example's installers.
     """
     with ExitStack() as stack:
-        workspace = Workspace(folder / "fleet.git", folder / "fleet")
-        shutil.copytree(example_folder(), workspace.path("environments"))
-        site = stack.enter_context(open_site(Settings(data=folder / "data", repository=str(workspace.bare))))
-        artifacts.make(folder / "installers", workspace.path("environments"), site.artifacts)
-        workspace.commit("The fleet as it is")
-        workspace.push()
-        daemon = DaemonProcess(folder / "data", workspace.bare)
+        site = stack.enter_context(open_site(Settings(data=folder / "data", host_repository=True)))
+        daemon = DaemonProcess(folder / "data", "", {"host_repository": "true"})
         stack.callback(daemon.stop)
-        daemon.start()
+        colleagues = Colleagues(site, daemon.start(), folder / "fleet")
+        environments = colleagues.path("environments")
+        shutil.copytree(example_folder(), environments)
+        _demand_approvals(environments)
+        artifacts.make(folder / "installers", environments, site.artifacts)
         stack.callback(hosts.stop)
-        stage = Stage(folder, workspace, daemon, site, hosts)
-        _await_in_force(stage)
+        stage = Stage(folder, colleagues, daemon, site, hosts)
+        stage.await_in_force(colleagues.begin("The fleet as it is"))
         hosts.start(site)
         yield stage
 
@@ -126,11 +148,17 @@ def example_folder() -> Path:
     return within if within.is_dir() else package.parent / "environments"
 
 
-def _await_in_force(stage: Stage) -> None:
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while stage.site.revisions.in_force() is None:
-        if time.monotonic() > deadline:
-            raise DidNotSettle(
-                "the daemon did not take the first commit", where=str(stage.folder), hint=f"see {stage.daemon.log}"
-            )
-        time.sleep(_LOOK_AGAIN_SECONDS)
+def _demand_approvals(environments: Path) -> None:
+    """Have Alex and Sam decide: dev takes what is merged, uat wants the approval of one of them, prod of both."""
+    settings = environments / "reconciler.yaml"
+    members = ", ".join(f'"@{name}"' for name in REVIEWERS)
+    settings.write_text(
+        "".join(
+            f"  {_GROUP}: [{members}]\n" if line.startswith(f"  {_GROUP}:") else line
+            for line in settings.read_text("utf-8").splitlines(keepends=True)
+        ),
+        "utf-8",
+    )
+    for name, required in (("uat", 1), ("prod", len(REVIEWERS))):
+        with (environments / name / "environment.yaml").open("a", encoding="utf-8") as file:
+            file.write(f"approvals: {{required: {required}, from: [{_GROUP}]}}\n")

@@ -193,9 +193,11 @@ class ChangeBook:
         if before is not None and closed:  # what was pushed to it then may still be in it
             requester, first = before.requester, before.first_push
         title, body = self._words(repository, now, head)
-        self.changes.open(NewChange(branch, title, body, requester, now, first, push.number), self.clock())
+        made = self.changes.open(NewChange(branch, title, body, requester, now, first, push.number), self.clock())
+        repository.pin(made.number, now)
 
     def _moved(self, repository: HostedRepository, record: ChangeRecord, now: str, head: str) -> None:
+        repository.pin(record.number, now)
         self.changes.moved(record.number, now, self._push_to(record.branch, record.head, now).number)
         if not record.described:
             self.changes.describe(record.number, *self._words(repository, now, head), stays=False)

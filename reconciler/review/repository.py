@@ -24,6 +24,7 @@ MOST_COMMITS = 500
 """Commits of a change that are looked at; a change of more cannot be merged."""
 
 _MOVE_SECONDS = 30.0
+_PINS = "refs/reconciler/changes/"
 _SETTINGS = {
     "receive.fsckObjects": "true",
     "receive.denyCurrentBranch": "ignore",
@@ -193,6 +194,11 @@ class HostedRepository:
         with self._reading():
             signature, payload = self.git.handle()[commit].peel(pygit2.Commit).gpg_signature
         return (payload, signature.decode("ascii", "replace")) if signature and payload else None
+
+    def pin(self, number: int, head: str) -> None:
+        """Keep a change's head from being collected, whatever becomes of its branch. Nobody else sees the ref."""
+        with self._reading():
+            self.git.handle().references.create(f"{_PINS}{number}", pygit2.Oid(hex=head), force=True)
 
     def move(self, ref: str, old: str, new: str | None) -> bool:
         """Move a ref if it is still where it was; return whether it was. ``None`` deletes it.

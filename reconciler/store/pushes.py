@@ -80,8 +80,11 @@ class PushStore:
             refs: where each ref of the repository is now.
             now: seconds since the epoch.
         """
+        query = sa.select(pushes).where(pushes.c.outcome == PushOutcome.ANNOUNCED).order_by(pushes.c.number)
+        with self._database.read() as connection:
+            if connection.execute(query.limit(1)).first() is None:
+                return
         with self._database.write() as connection:
-            query = sa.select(pushes).where(pushes.c.outcome == PushOutcome.ANNOUNCED).order_by(pushes.c.number)
             landed = []
             for row in connection.execute(query).all():
                 done = refs.get(row.ref, NO_COMMIT) == row.new
