@@ -25,14 +25,15 @@ class Written(io.StringIO):
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
-    out = Written()
-    monkeypatch.setattr(sys, "stdout", out)
-    yield out
+def log() -> Iterator[None]:
+    yield
     structlog.reset_defaults()
 
 
-def test_a_line_of_the_log_is_written_by_one_call(written: Written) -> None:
+@pytest.mark.usefixtures("log")
+def test_a_line_of_the_log_is_written_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Written()
+    monkeypatch.setattr(sys, "stdout", written)
     configure_log()
     structlog.get_logger("reconciler.pusher").warning("a host cannot be reached", host="DEV-01")
     (line,) = written.calls
