@@ -19,6 +19,7 @@ from reconciler.agent.verification import (
     shortfall_of_action,
     shortfall_of_step,
 )
+from reconciler.kernel.agent_package import PUT_BACK
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.attempts import SUCCESSES, ActionResult, Attempt, Outcome
 from reconciler.kernel.calls import STOPPED
@@ -142,7 +143,9 @@ class Stepper:
             if isinstance(action.release, MsiRelease | ProgramRelease) and not is_there(action.release, facts)
         ]
         if not taken:
-            return ending
+            # The run that replaces the agent itself puts the former one back by itself, and says so.
+            undone = ending.outcome is Outcome.FAILED and ending.message.endswith(PUT_BACK)
+            return replace(ending, outcome=Outcome.FAILED_ROLLED_BACK) if undone else ending
         paths = self._fetch(step) if paths is None else paths
         for action in taken:
             result = self._run(going, action, paths)
@@ -150,7 +153,7 @@ class Stepper:
                 told = f"{ending.message}; putting {action.version} back failed: {describe(result)}, {missing}"
                 return Ending(Outcome.FAILED, told)
         versions = ", ".join(action.version for action in taken)
-        return Ending(Outcome.FAILED_ROLLED_BACK, f"{ending.message}; {versions} was put back")
+        return Ending(Outcome.FAILED_ROLLED_BACK, f"{ending.message}; {versions} {PUT_BACK}")
 
     def start_again(self, going: OpenAttempt) -> str:
         """Start the services that the attempt has stopped; return what went wrong, empty where nothing did.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -28,21 +29,11 @@ def daemon(
     port: Annotated[int | None, typer.Option("--port", help="Port to serve agents on; 0 for any.")] = None,
 ) -> None:
     """Follow the repository and serve agents, until it is ended by SIGTERM or Ctrl-C."""
-    import structlog
-
     from reconciler.daemon.server import Daemon
     from reconciler.kernel.errors import ReconcilerError
     from reconciler.site import open_site
 
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )
+    configure_log()
     settings = settings_from(
         repository=repository,
         host_repository=host_repository or None,
@@ -62,6 +53,25 @@ def daemon(
                 where=f"{settings.address}:{settings.port}",
                 hint="another process may hold the port: choose one with --port",
             ) from error
+
+
+def configure_log() -> None:
+    """Have the log written to the output, a line for each event, each by one call: threads write at the same time.
+
+    Whoever waits for the line *serving agents at* would never see it in the midst of another.
+    """
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+    )
 
 
 def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -76,7 +76,7 @@ class SimulatedInstallers:
 
 
 def fit_catalog(environments: Path, store: ArtifactStore, file_of: FileOf) -> None:
-    """Keep every release's file, and write its hash into the catalog where it is another than stands there.
+    """Keep the file of every MSI, and write its hash into the catalog where it is another than stands there.
 
     Another release of wixl builds the same package with other bytes, so the example's hashes may not be those
     of what was just built.
@@ -90,6 +90,8 @@ def fit_catalog(environments: Path, store: ArtifactStore, file_of: FileOf) -> No
         ExampleNotValid: the example does not validate.
     """
     for package in _example(environments).packages.values():
+        if not package.msi_releases:
+            continue
         releases = [_kept(release, store, file_of) for release in package.msi_releases]
         if releases == list(package.releases):
             continue

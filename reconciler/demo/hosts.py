@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from reconciler.kernel.configuration import Setting
+from reconciler.kernel.probes import Answers
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.products import registered_products, remove_product
+from reconciler.lab.settings import settings_seen
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.lab import lab_of, lab_up
 from reconciler.operations.token import make_token
@@ -39,6 +43,9 @@ class DemoHosts(Protocol):
     def installed(self, host: str) -> Installed:
         """Look at a host."""
 
+    def settings(self, host: str, settings: Sequence[Setting]) -> Answers:
+        """Look at what a host has of these."""
+
     def remove_by_hand(self, host: str, product_code: str) -> Installed:
         """Remove a product as somebody with a mouse would, behind the agent's back; return what is left then."""
 
@@ -62,6 +69,10 @@ class LabHosts:
     def installed(self, host: str) -> Installed:
         """Read the host's Uninstall keys; the agent asks msi.dll."""
         return registered_products(self._host(host))
+
+    def settings(self, host: str, settings: Sequence[Setting]) -> Answers:
+        """Read files from outside, and the registry by a script."""
+        return settings_seen(self._host(host), settings)
 
     def remove_by_hand(self, host: str, product_code: str) -> Installed:
         """Run msiexec on the host."""
@@ -108,6 +119,11 @@ class SimulatedHosts:
         """Look at the simulated Windows itself."""
         products = SimulatedWindows(state_file(self._folders[host])).state().products
         return {product.product_code: product.version for product in products}
+
+    def settings(self, host: str, settings: Sequence[Setting]) -> Answers:
+        """Look at the simulated Windows itself."""
+        state = SimulatedWindows(state_file(self._folders[host])).state()
+        return {answer.probe: answer.text for answer in state.answers}
 
     def remove_by_hand(self, host: str, product_code: str) -> Installed:
         """Take the product out of the simulated Windows."""

@@ -13,7 +13,9 @@ import reconciler
 from reconciler.demo.artifacts import ExampleArtifacts
 from reconciler.demo.colleagues import REVIEWERS, Colleagues
 from reconciler.demo.hosts import DemoHosts, Installed
+from reconciler.kernel.configuration import differing
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.releases import ConfigurationRelease
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.status import SiteStatus, site_status
 from reconciler.settings import Settings
@@ -92,16 +94,31 @@ class Stage:
     def look(self) -> dict[str, Installed]:
         """Look at every host, past its agent: versions of the example's packages by name."""
         hosts = state_in_force(self.site).hosts
-        return {host: self.packages_of(self.hosts.installed(host)) for host in hosts}
+        return {host: self.packages_of(host, self.hosts.installed(host)) for host in hosts}
 
-    def packages_of(self, installed: Installed) -> Installed:
-        """Return the versions of the example's packages by name, from versions by product code."""
-        names = {
-            release.product_code: package.name
-            for package in state_in_force(self.site).packages.values()
-            for release in package.msi_releases
-        }
-        return {names[code]: version for code, version in sorted(installed.items()) if code in names}
+    def packages_of(self, host: str, installed: Installed) -> Installed:
+        """Return the versions of the example's packages that a host has, by name.
+
+        Args:
+            host: the host; what settings it has is looked at now.
+            installed: the versions of what is installed there, by product code.
+        """
+        packages = state_in_force(self.site).packages.values()
+        names = {release.product_code: package.name for package in packages for release in package.msi_releases}
+        found = {names[code]: version for code, version in installed.items() if code in names}
+        configurations = [
+            (package.name, release)
+            for package in packages
+            for release in package.releases
+            if isinstance(release, ConfigurationRelease)
+        ]
+        answers = self.hosts.settings(
+            host, [setting for _, release in configurations for setting in release.settings]
+        )
+        for name, release in configurations:
+            if not differing(release.settings, answers):
+                found[name] = release.version
+        return dict(sorted(found.items()))
 
     def wanted(self) -> dict[str, Installed]:
         """Return what the revision in force wants on every host: versions by package."""

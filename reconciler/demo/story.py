@@ -125,7 +125,7 @@ class Story:
         title = f"Somebody removes {PACKAGE} from {host} by hand, and it comes back"
         self.announce(title, f"msiexec /x {release.product_code} on {host}")
         before = self.stage.look()
-        before[host] = self.stage.packages_of(self.stage.hosts.remove_by_hand(host, release.product_code))
+        before[host] = self.stage.packages_of(host, self.stage.hosts.remove_by_hand(host, release.product_code))
 
         def back() -> bool:
             return release.product_code in self.stage.hosts.installed(host)

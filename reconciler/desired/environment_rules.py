@@ -31,6 +31,12 @@ def check_environments(manifests: Manifests, suggester: Suggester) -> Iterator[P
         hint = "leave inherits out of the environment that the others start from"
         yield _at(manifests, circle[0], Rule.INHERITANCE_CIRCLE, message, hint, "inherits")
     yield from _lone(manifests, promotions, inheritance)
+    for name, file in sorted(manifests.environments.items()):
+        manifest = file.manifest
+        if manifest is not None and manifest.soak is not None and manifest.promotes_from is None:
+            message = f"nothing is promoted to {name}, so there is nowhere for a release to soak"
+            hint = "name the environment that versions come from under promotesFrom, or take the soak out"
+            yield _at(manifests, name, Rule.NEEDLESS_SOAK, message, hint, "soak")
 
 
 def links_of(manifests: Manifests, key: str, attribute: str) -> Links:

@@ -45,6 +45,7 @@ class Rule(StrEnum):
     FOREIGN_ENVIRONMENT = "foreign-environment"
     LONE_ENVIRONMENT = "lone-environment"
     NEEDLESS_CONFIRMATION = "needless-confirmation"
+    NEEDLESS_SOAK = "needless-soak"
     DUPLICATE_HOST = "duplicate-host"
     DUPLICATE_VERSION = "duplicate-version"
     DUPLICATE_TRANSFORM = "duplicate-transform"

@@ -33,6 +33,7 @@ RULE_TEXTS: dict[Rule, str] = {
     Rule.FOREIGN_ENVIRONMENT: "Environments of one tenant have nothing to do with those of another.",
     Rule.LONE_ENVIRONMENT: "Where environments promote to each other, none is left out.",
     Rule.NEEDLESS_CONFIRMATION: "Confirmations stand only while there is a removal to confirm.",
+    Rule.NEEDLESS_SOAK: "Where a soak is asked for, there is an environment to promote from.",
     Rule.DUPLICATE_HOST: "A host belongs to one environment.",
     Rule.DUPLICATE_VERSION: "A package has one release of a version.",
     Rule.DUPLICATE_TRANSFORM: "The transforms of a release have different file names.",

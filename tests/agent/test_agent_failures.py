@@ -189,6 +189,17 @@ def test_a_failed_rollback_puts_the_newer_release_back(server, machine, catalog,
     assert machine.windows.state().products == (installed(new),)
 
 
+def test_a_run_that_has_put_back_what_it_took_away_is_told_as_rolled_back(server, machine, catalog, start):
+    new = catalog.release("2.0.0", 2)
+    said = "the agent 2.0.0 did not reach the server within 22 s; 1.0.0 was put back"
+    machine.windows.add_fault(Fault(new.product_code, exit_code=1603, message=said))
+    server.assign(catalog.assignment(new))
+    start()
+    server.wait_for(ended(1))
+    (attempt,) = server.attempts()
+    assert (attempt.outcome, attempt.message.endswith(said)) == (Outcome.FAILED_ROLLED_BACK, True)
+
+
 def test_a_rollback_whose_removal_fails_takes_nothing_away(server, machine, catalog, start):
     old, new = catalog.release("1.0.0", 1), catalog.release("2.0.0", 2)
     machine.windows.put(installed(new))

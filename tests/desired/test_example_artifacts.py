@@ -26,7 +26,7 @@ def test_the_catalog_is_what_the_builder_builds(tmp_path: Path) -> None:
     listed = {
         (name, release.version): release
         for name, package in state.packages.items()
-        for release in package.releases
+        for release in package.msi_releases
     }
     built = {}
     for package in build_examples(tmp_path):

@@ -14,6 +14,7 @@ from reconciler.desired.findings import render_text
 from reconciler.desired.loading import load_folder
 from reconciler.desired.schemas import schema_texts, stale_schemas, write_schemas
 from reconciler.desired.yaml_reader import read_yaml
+from reconciler.kernel.releases import PackageKind
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "environments").rglob("*.yaml"))
@@ -146,7 +147,8 @@ def test_the_examples_are_valid_and_show_what_they_are_for() -> None:
     assert loaded.state is not None, render_text(loaded.findings)
     state = loaded.state
     assert [state.environments[name].promotes_from for name in ("dev", "uat", "prod")] == [None, "dev", "uat"]
-    assert len(state.packages) == 3
+    assert {package.kind for package in state.packages.values()} == {PackageKind.MSI, PackageKind.CONFIGURATION}
+    assert len(state.packages) == 4
     assert all(len(package.releases) > 1 for package in state.packages.values())
     for environment in state.environments:
         assert any(host.environment == environment for host in state.hosts.values())

@@ -24,6 +24,7 @@ from reconciler.agent.windows.installer_run import INSTALL, call_installer
 from reconciler.agent.windows.processes import own_claim
 from reconciler.agent.windows.service_manager import start_service
 from reconciler.agent.windows.tables import property_of
+from reconciler.kernel.agent_package import PUT_BACK
 from reconciler.kernel.errors import ReconcilerError
 
 _SERVICE = "ReconcilerAgent"
@@ -99,5 +100,5 @@ def _go_back(folder: str, former: str) -> str:
     code, message = call_installer(call, rf"{folder}\{_RESTORE_LOG}")
     start_service(_SERVICE)
     if code in _GOOD:
-        return f"{version} was put back"
+        return f"{version} {PUT_BACK}"
     return f"putting {version} back failed: {message or code}"

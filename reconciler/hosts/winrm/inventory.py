@@ -43,6 +43,7 @@ _PATCH_STATES = {"0x1": PatchState.APPLIED, "0x2": PatchState.SUPERSEDED, "0x4":
 
 _MARK = "==="
 _ACCOUNTS, _VALUE_OF, _CODES, _FAMILIES, _REBOOTS = "accounts", "value", "codes", "families", "reboots"
+_RENAME_VALUES = ("PendingFileRenameOperations", "PendingFileRenameOperations2")
 _UPDATES, _RENAMES, _SYSTEM, _ROOM, _BOOT, _END = "updates", "renames", "system", "room", "boot", "end"
 _ONCE = (_ACCOUNTS, _VALUE_OF, _CODES, _FAMILIES, _REBOOTS, _UPDATES, _RENAMES, _SYSTEM, _ROOM, _BOOT, _END)
 
@@ -106,7 +107,7 @@ def inventory_command(scope: Scope = EVERYTHING) -> str:
         (_FAMILIES, _reg(rf"{_CURRENT}\Installer\UpgradeCodes", "/s")),
         (_REBOOTS, " & ".join(reboots)),
         (_UPDATES, _reg(r"HKLM\SOFTWARE\Microsoft\Updates", "/v UpdateExeVolatile")),
-        (_RENAMES, _reg(f'"{_SESSION_MANAGER}"', "/v PendingFileRenameOperations")),
+        (_RENAMES, " & ".join(_reg(f'"{_SESSION_MANAGER}"', f"/v {name}") for name in _RENAME_VALUES)),
         (_ROOM, "dir /-c %SystemDrive%\\"),
         (_SYSTEM, "ver & echo %PROCESSOR_ARCHITECTURE%"),
         (_BOOT, booted),
@@ -265,8 +266,9 @@ def _signals(reboots: list[str], updates: list[str]) -> tuple[str, ...]:
 
 def _renames(lines: list[str]) -> tuple[str, ...]:
     r"""Return the files that the next boot replaces. `reg` writes ``\0`` between texts."""
-    pairs = next((data.split(r"\0") for _, _, data in _values(lines)), [])
-    return tuple(path.removeprefix("!").removeprefix("\\??\\") for path in pairs[1::2] if path)
+    listed = [data.split(r"\0") for _, _, data in _values(lines)]
+    targets = {path for pairs in listed for path in pairs[1::2] if path}
+    return tuple(sorted(path.removeprefix("!").removeprefix("\\??\\") for path in targets))
 
 
 def _free_bytes(lines: list[str]) -> int | None:

@@ -50,13 +50,15 @@ move /y {RESULT}.new {RESULT} >nul
 exit /b
 
 :stop
-sc query %1 | find "RUNNING" >nul
+sc query %1 >nul
 if errorlevel 1 exit /b 0
+sc query %1 | find "STOPPED" >nul
+if not errorlevel 1 exit /b 0
 net stop %1
 if defined GROUP set "GROUP=; %GROUP%"
 set "GROUP=%~1%GROUP%"
-sc query %1 | find "RUNNING" >nul
-if not errorlevel 1 set CODE=1
+sc query %1 | find "STOPPED" >nul
+if errorlevel 1 set CODE=1
 exit /b 0
 """
 _OWN_IMAGES = frozenset(
@@ -195,7 +197,8 @@ def _name(value: RegistryValue) -> str:
 
 
 def _stop(services: tuple[str, ...], processes: tuple[str, ...]) -> list[str]:
-    """Stop services, each after those that depend on it, and tell which ran, in the order to start them again in.
+    """Stop services, each after those that depend on it, and tell which ran or were paused, in the order to start
+    them again in.
 
     Then end processes; one that is not there is no fault.
 
@@ -242,12 +245,11 @@ def _start(service: str) -> list[str]:
 def _service_to(state: ServiceState, service: str) -> list[str]:
     """Start or stop a service. What it then is counts, not what `net` says, which fails where it was so before."""
     name = _plain(service)
-    runs = f'sc query "{name}" | find "RUNNING" >nul'
-    if state is ServiceState.RUNNING:
-        missing, verb = "if errorlevel 1", f'net start "{name}"'
-    else:
-        missing, verb = "if not errorlevel 1", f'net stop "{name}" /y'
-    return [verb, runs, f'{missing} set "WORDS=the service {name} is not {state}"', runs, f"{missing} set CODE=1"]
+    # As by an agent, what depends on a service that is to be stopped is stopped with it, and stays so.
+    verb = f'net start "{name}"' if state is ServiceState.RUNNING else f'net stop "{name}" /y'
+    asked = f'sc query "{name}" | find "{state.upper()}" >nul'
+    told = f'if errorlevel 1 set "WORDS=the service {name} is not {state}"'
+    return [verb, asked, told, asked, "if errorlevel 1 set CODE=1"]
 
 
 def _checked(command: str, what: Setting) -> list[str]:

@@ -13,7 +13,14 @@ from reconciler.hosts.winrm.scripts import script_of
 from reconciler.hosts.winrm.tasks import task_definition
 from reconciler.hosts.winrm.uploads import packed, upload_commands
 from reconciler.kernel.calls import Call, CallKind
-from reconciler.kernel.configuration import PlacedFile, RegistryType, RegistryValue, ServiceSetup, StartMode
+from reconciler.kernel.configuration import (
+    PlacedFile,
+    RegistryType,
+    RegistryValue,
+    ServiceSetup,
+    ServiceState,
+    StartMode,
+)
 
 LOG = r"C:\Program Files\Reconciler Push\runs\a-1\install.log"
 MSIEXEC = r'"%SystemRoot%\System32\msiexec.exe"'
@@ -108,10 +115,21 @@ def test_settings_are_set_and_leftovers_deleted() -> None:
     assert r'if exist "C:\old.ini" del /f /q "C:\old.ini"' in lines
 
 
+@pytest.mark.parametrize(("state", "verb"), [("running", 'net start "X"'), ("stopped", 'net stop "X" /y')])
+def test_a_service_is_what_it_was_told_to_be_or_the_run_fails(state: str, verb: str) -> None:
+    lines = lines_of(Call(CallKind.CONFIGURE, settings=(ServiceSetup("X", None, ServiceState(state)),)))
+    after = lines[lines.index(verb) + 1 :]
+    assert after[0] == f'sc query "X" | find "{state.upper()}" >nul'
+    assert after[1] == f'if errorlevel 1 set "WORDS=the service X is not {state}"'
+    assert after[3] == "if errorlevel 1 set CODE=1"
+
+
 def test_only_services_that_ran_are_told_as_stopped() -> None:
     lines = lines_of(Call(CallKind.STOP, services=("Spooler",), processes=("tray.exe",)))
     stop = lines[lines.index(":stop") :]
-    assert stop[1:4] == ['sc query %1 | find "RUNNING" >nul', "if errorlevel 1 exit /b 0", "net stop %1"]
+    assert stop[1:3] == ["sc query %1 >nul", "if errorlevel 1 exit /b 0"], "there is none"
+    # What is neither is asked to stop: one that is paused ran too.
+    assert stop[3:6] == ['sc query %1 | find "STOPPED" >nul', "if not errorlevel 1 exit /b 0", "net stop %1"]
     assert 'set "WORDS=stopped: "' in lines
     assert 'set "GROUP=%~1%GROUP%"' in stop
     assert 'taskkill /F /IM "tray.exe"' in lines  # and not what it has started

@@ -53,7 +53,7 @@ def _assert_taken_back(product, broken):
     assert product.install(first) == 0
     product.want(second, first)
     (attempt,) = product.attempts(1)
-    assert attempt.outcome is Outcome.FAILED
+    assert attempt.outcome is Outcome.FAILED_ROLLED_BACK
     assert attempt.message.endswith(f"{__version__} was put back")
     product.await_report(lambda s: versions(s) == {__version__} and s.reports[-1].observation.tallies)
     observation = product.server.reports[-1].observation

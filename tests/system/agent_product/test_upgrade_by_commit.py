@@ -86,7 +86,7 @@ def test_a_commit_upgrades_the_agent(fleet, agent_host):
 def test_a_broken_release_is_taken_back_and_seen_as_degraded(fleet, agent_host):
     fleet.publish(reconciler_agent="9.0.0")
     (attempt,) = eventually(lambda: ended(fleet))
-    assert attempt.outcome is Outcome.FAILED
+    assert attempt.outcome is Outcome.FAILED_ROLLED_BACK
     assert attempt.message.endswith(f"{__version__} was put back")
     eventually(lambda: fleet.standing("reconciler-agent").health is Health.DEGRADED)
     assert fleet.standing("reconciler-agent").installed == __version__

@@ -37,6 +37,9 @@ def check(shown: dict[str, Any]) -> None:
         }
         for name, hosts in by_name.items()
     }
+    assert {host: found["after"]["contoso-settings"] for host, found in by_name["first"].items()} == dict.fromkeys(
+        ("DEV-01", "UAT-01", "PROD-01", "PROD-02"), "1.0"
+    )
     assert agent["upgrade-dev"]["DEV-01"] == ("2.0.0", "2.1.0")
     assert agent["upgrade-dev"]["PROD-01"] == ("2.0.0", "2.0.0")
     assert agent["promote-prod"]["PROD-02"] == ("2.0.0", "2.1.0")
