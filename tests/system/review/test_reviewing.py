@@ -73,18 +73,19 @@ def test_a_commit_that_only_says_that_it_was_approved_does_not_count(
 
 
 def test_not_even_with_a_database_that_says_the_same(server: HostedServer, ann: Person, ben: Person) -> None:
-    """Who can write to the database cannot sign: unsigned, signed by another key, or with other words, it is none."""
+    """Who can write to the database cannot sign: unsigned, signed by another, or of other content, it is none."""
     ann.propose("one", prod("2.0.0"), "One")
     ben.change("approve", "1")
     commit = ann.change("merge", "1")["detail"]["merge_commit"]
     raw = git(server, "cat-file", "commit", commit)
+    other = git(server, "rev-parse", f"{commit}^1^{{tree}}")
     lines = raw.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("gpgsig"))
     end = next(i for i, line in enumerate(lines) if line.endswith("END SSH SIGNATURE-----"))
     unsigned = "\n".join(lines[:start] + lines[end + 1 :]) + "\n"
     stranger = sign(unsigned.encode(), Ed25519PrivateKey.generate()).replace("\n", "\n ")
     by_another = "\n".join([*lines[:start], f"gpgsig {stranger}", *lines[end + 1 :]]) + "\n"
-    for text in (unsigned, by_another, raw.replace("Merged-by: ann", "Merged-by: ben") + "\n"):
+    for text in (unsigned, by_another, raw.replace(lines[0], f"tree {other}") + "\n"):
         forged = git(server, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode())
         with server.site() as site, site.changes._database.write() as connection:
             connection.exec_driver_sql(f"UPDATE changes SET merge_commit = '{forged}'")
