@@ -6,7 +6,9 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from reconciler.approval.ssh_signatures import sign
 from reconciler.operations.review import open_forge
 from reconciler.testing.waiting import eventually
 from tests.system.review.conftest import PROD, HostedServer, Person, prod
@@ -68,6 +70,29 @@ def test_a_commit_that_only_says_that_it_was_approved_does_not_count(
         git(server, "update-ref", "refs/heads/main", forged)
         assert merged_change(server, forged) is None
     assert head in unsigned
+
+
+def test_not_even_with_a_database_that_says_the_same(server: HostedServer, ann: Person, ben: Person) -> None:
+    """Who can write to the database cannot sign: unsigned, signed by another, or of other content, it is none."""
+    ann.propose("one", prod("2.0.0"), "One")
+    ben.change("approve", "1")
+    commit = ann.change("merge", "1")["detail"]["merge_commit"]
+    raw = git(server, "cat-file", "commit", commit)
+    other = git(server, "rev-parse", f"{commit}^1^{{tree}}")
+    lines = raw.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("gpgsig"))
+    end = next(i for i, line in enumerate(lines) if line.endswith("END SSH SIGNATURE-----"))
+    unsigned = "\n".join(lines[:start] + lines[end + 1 :]) + "\n"
+    stranger = sign(unsigned.encode(), Ed25519PrivateKey.generate()).replace("\n", "\n ")
+    by_another = "\n".join([*lines[:start], f"gpgsig {stranger}", *lines[end + 1 :]]) + "\n"
+    for text in (unsigned, by_another, raw.replace(lines[0], f"tree {other}") + "\n"):
+        forged = git(server, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode())
+        with server.site() as site, site.changes._database.write() as connection:
+            connection.exec_driver_sql(f"UPDATE changes SET merge_commit = '{forged}'")
+        assert merged_change(server, forged) is None
+    with server.site() as site, site.changes._database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE changes SET merge_commit = '{commit}'")
+    assert merged_change(server, commit) is not None
 
 
 def test_what_the_store_says_counts_only_with_the_signature(
