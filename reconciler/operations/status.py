@@ -78,7 +78,9 @@ def site_status(site: Site, environment: str | None = None) -> SiteStatus:
     Raises:
         RepositoryError: the mirror lacks the revision in force.
     """
-    commit = site.revisions.in_force()
+    # A revision that has only just come is told once it is known how far each environment follows it: till then
+    # hosts that match what went before would seem to match it.
+    commit = site.approvals.up_to() or site.revisions.in_force()
     newest = next(iter(site.revisions.newest()), None)
     hosts: tuple[HostStatus, ...] = ()
     if commit is not None:
