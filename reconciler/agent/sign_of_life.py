@@ -3,7 +3,7 @@
 What watches over an upgrade of the agent waits for it, and knows by its content that another process wrote it.
 """
 
-# ruff: noqa: PTH118, PTH123 - pathlib is slow to load
+# ruff: noqa: PTH108, PTH118, PTH123 - pathlib is slow to load
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def read_sign_of_life(data: str | os.PathLike[str]) -> str:
 def forget_sign_of_life(data: str | os.PathLike[str]) -> None:
     """Delete what an earlier process has said."""
     try:
-        os.unlink(os.path.join(data, _NAME))  # noqa: PTH108 - as above
+        os.unlink(os.path.join(data, _NAME))
     except OSError:
         return

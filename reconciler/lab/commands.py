@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import threading
@@ -126,7 +127,7 @@ class _Collected:
     """The output of one pipe, read as it comes."""
 
     def __init__(self, pipe: IO[bytes] | None) -> None:
-        assert pipe is not None
+        assert isinstance(pipe, io.BufferedReader)
         self._pipe = pipe
         self._parts: list[bytes] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -139,5 +140,5 @@ class _Collected:
 
     def _read(self) -> None:
         with self._pipe:
-            while part := self._pipe.read1(65536):  # type: ignore[attr-defined]
+            while part := self._pipe.read1(65536):
                 self._parts.append(part)

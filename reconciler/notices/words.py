@@ -89,8 +89,7 @@ def _told(notice: Notice, kind: ChannelKind) -> str:
 
 @cache
 def _environment(kind: ChannelKind) -> Environment:
-    # Plain text, not HTML: values are made harmless by `clean`, on their way out.
-    return Environment(  # noqa: S701
+    return Environment(  # noqa: S701 - plain text, not HTML: `clean` makes each value harmless on its way out
         loader=PackageLoader("reconciler.notices"),
         finalize=lambda value: clean(value, kind),
         undefined=StrictUndefined,

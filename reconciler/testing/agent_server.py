@@ -163,7 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._known() or content is None:
             self._answer(404 if self._known() else 401, b"")
             return
-        start = int(re.fullmatch(r"bytes=(\d+)-", wanted_range)[1]) if wanted_range else 0  # type: ignore[index]
+        range_asked = re.fullmatch(r"bytes=(\d+)-", wanted_range or "")
+        start = int(range_asked[1]) if range_asked else 0
         if start and start >= len(content):
             self._answer(416, b"")
             return

@@ -22,7 +22,7 @@ from reconciler.kernel.observation import Context, InstalledPatch, InstalledProd
 from reconciler.kernel.wire import encode
 
 sys.path.insert(0, str(Path(__file__).parent))
-from outcomes import run_suites
+from outcomes import outcomes_as_json
 
 PRODUCT = "{11111111-0000-4000-8000-0000000000AA}"
 APPLIED, SUPERSEDED = "{22222222-0000-4000-8000-0000000000AA}", "{33333333-0000-4000-8000-0000000000AA}"
@@ -149,4 +149,4 @@ class DependentServices(unittest.TestCase):
         assert (failed.service, failed.stopped, failed.winerror) == ("Base", ("Web",), 1053)
 
 
-sys.stdout.write(run_suites(PatchesAndCodes, DependentServices))
+sys.stdout.write(outcomes_as_json(PatchesAndCodes, DependentServices))

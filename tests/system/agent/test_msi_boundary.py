@@ -22,7 +22,7 @@ def outcomes(lab: Lab) -> dict[str, str]:
     (host,) = lab.up(["boundary"])
     try:
         host.install_agent({})
-        for file in (SUITE, SUITE.with_name("outcomes.py")):
+        for file in (SUITE, SUITE.parents[1] / "outcomes.py"):
             host.copy_in(file, rf"{FOLDER}\{file.name}")
         finished = host.run([PYTHON, rf"{FOLDER}\{SUITE.name}"])
         assert finished.exit_code == 0, finished.stderr

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 import reconciler.testing
-from reconciler.kernel.artifact import Artifact
-from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.wire import encode
 from reconciler.lab import Lab
-from reconciler.lab.packages import BuiltPackage
 from reconciler.lab.template import LAB_PROGRAM, PYTHON
 from reconciler.testing import call_contract, machine_contract
+from tests.system.contract_host import FOLDER, place
 
 CASES = sorted(
     name
@@ -25,15 +22,8 @@ CASES = sorted(
 )
 OF_WINDOWS = ["test_another_installation_is_waited_for"]
 PYTHON_VERSION = "3.13.2150.1013"
-FOLDER = r"C:\Contract"
 REFUSAL = "needs a newer version of Windows."
 LIBRARY = LAB_PROGRAM + r"\lib\reconciler\testing"
-
-
-def release_of(package: BuiltPackage) -> MsiRelease:
-    content = package.path.read_bytes()
-    artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content), package.source.file_name)
-    return MsiRelease(package.source.version, package.source.product_code, package.source.package_code, artifact)
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +32,12 @@ def outcomes(lab: Lab, example_packages, misbehaving_releases) -> dict[str, str]
     (host,) = lab.up(["contract"])
     try:
         host.install_agent({})
-        packages = {
-            "first": example_packages.get("contoso-agent", "2.1.0"),
-            "minor": example_packages.get("contoso-agent", "2.1.1"),
-            "major": example_packages.get("contoso-agent", "3.0.0"),
-            "refusing": misbehaving_releases.failing,
-            "slow": misbehaving_releases.slow,
-        }
-        releases = {name: release_of(package) for name, package in packages.items()}
-        files = {}
-        for name, package in packages.items():
-            files[releases[name].artifact.sha256] = rf"{FOLDER}\{name}\{package.source.file_name}"
-            host.copy_in(package.path, files[releases[name].artifact.sha256])
+        placed = place(host, example_packages, misbehaving_releases)
         described = {
-            "files": files,
-            "upgradeCode": packages["first"].source.upgrade_code,
+            "files": placed.files,
+            "upgradeCode": placed.upgrade_code,
             "refusal": REFUSAL,
-            "releases": {name: encode(release) for name, release in releases.items()},
+            "releases": {name: encode(release) for name, release in placed.releases.items()},
             "pythonVersion": PYTHON_VERSION,
             "started": misbehaving_releases.started,
             "proceed": misbehaving_releases.proceed,
@@ -69,7 +48,8 @@ def outcomes(lab: Lab, example_packages, misbehaving_releases) -> dict[str, str]
         for suite in ("machine_contract.py", "call_contract.py"):
             host.copy_in(testing / suite, rf"{LIBRARY}\{suite}")
         host.copy_in(Path(__file__).with_name("windows_machine_contract.py"), rf"{FOLDER}\suite.py")
-        host.copy_in(Path(__file__).with_name("outcomes.py"), rf"{FOLDER}\outcomes.py")
+        for shared in ("outcomes.py", "calls_of_windows.py"):
+            host.copy_in(Path(__file__).parents[1] / shared, rf"{FOLDER}\{shared}")
         finished = host.run([PYTHON, rf"{FOLDER}\suite.py", FOLDER])
         assert finished.exit_code == 0, finished.stderr
         found: dict[str, str] = json.loads(finished.stdout)

@@ -6,12 +6,9 @@ Copied to the host and run there by test_windows_machine.py; ``packages.json`` b
 from __future__ import annotations
 
 import ctypes
-import http.server
 import json
-import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
 import winreg
@@ -24,8 +21,11 @@ from reconciler.agent.windows.process_list import list_processes
 from reconciler.kernel.calls import Call, CallKind
 from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.wire import decode
-from reconciler.testing.call_contract import CallContract
 from reconciler.testing.machine_contract import ContractPackages, MachineContract
+
+sys.path.insert(0, str(Path(__file__).parent))  # what lies beside this file on the host
+from calls_of_windows import CallsOfWindows
+from outcomes import outcomes_as_json
 
 FOLDER = Path(sys.argv[1])
 DESCRIBED = json.loads((FOLDER / "packages.json").read_text("utf-8"))
@@ -94,16 +94,7 @@ class WindowsMachineContract(MachineContract):
             ctypes.windll.kernel32.CloseHandle(held)
 
 
-class Answering(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(int(self.path.lstrip("/")))
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class WindowsCallContract(CallContract):
+class WindowsCallContract(CallsOfWindows):
     machine = MACHINE
     folder = str(FOLDER)
     service = "ReconcilerContract"
@@ -118,9 +109,6 @@ class WindowsCallContract(CallContract):
     def setUp(self) -> None:
         self.others = {pid for pid, _, _ in list_processes()}
 
-    def command(self, exit_code: int, says: str) -> str:
-        return f"echo {says}& exit {exit_code}" if says else f"exit {exit_code}"
-
     def endless_command(self) -> str:
         return f'"{sys.executable}" -c "import time; time.sleep(600)"'
 
@@ -133,17 +121,6 @@ class WindowsCallContract(CallContract):
 
     def new_images(self) -> list[str]:
         return [image for pid, _, image in list_processes() if pid not in self.others]
-
-    def open_port(self) -> str:
-        listener = self.enterContext(socket.create_server(("127.0.0.1", 0)))
-        return str(listener.getsockname()[1])
-
-    def serve(self, status: int) -> str:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        return f"http://127.0.0.1:{server.server_address[1]}/{status}"
 
     def ask_for_reboot(self, asked: bool) -> None:
         if asked:
@@ -163,7 +140,4 @@ class WindowsCallContract(CallContract):
                 winreg.DeleteValue(key, RENAMES)
 
 
-sys.path.insert(0, str(FOLDER))
-from outcomes import run_suites  # noqa: E402 - it lies beside this file on the host
-
-sys.stdout.write(run_suites(WindowsMachineContract, WindowsCallContract))
+sys.stdout.write(outcomes_as_json(WindowsMachineContract, WindowsCallContract))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,15 +10,17 @@ import pytest
 
 from reconciler.desired.editing import add_release, new_package, set_version
 from reconciler.desired.model import ABSENT, Wanted
-from reconciler.kernel.attempts import Attempt
+from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.convergence import Standing
 from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.status import Reason
+from reconciler.kernel.steps import StepKind
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.packages import BuiltPackage
 from reconciler.lab.products import registered_products
 from reconciler.operations.lab import lab_of, lab_up
 from reconciler.operations.status import site_status
+from reconciler.operations.trace import trace
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.testing.daemon_process import DaemonProcess
@@ -104,6 +106,41 @@ class Fleet:
         return [record.attempt for record in reversed(self.site.attempts.newest(limit=1000))]
 
 
+def assert_main_job(fleet: Fleet, examples: ExamplePackages, begin: Callable[[], LabHost]) -> None:
+    """Install, upgrade, roll back and remove by commits; ``begin`` starts daemon and host once there is one.
+
+    After each commit the host has what it says; and on record is what was done, for which commit.
+    """
+    old, new = (examples.get("contoso-agent", version).source for version in ("2.0.0", "2.1.0"))
+    first = fleet.publish("first", contoso_agent="2.0.0")
+    host = begin()
+    fleet.await_synced(first)
+    assert fleet.installed(host) == {old.product_code: "2.0.0"}
+
+    upgrade = fleet.publish("upgrade", contoso_agent="2.1.0")
+    fleet.await_synced(upgrade)
+    assert fleet.installed(host) == {new.product_code: "2.1.0"}
+
+    revert = fleet.workspace.revert(upgrade)
+    fleet.await_synced(revert)
+    assert fleet.installed(host) == {old.product_code: "2.0.0"}
+
+    fleet.await_synced(fleet.publish("away with it", contoso_agent="absent"))
+    assert fleet.installed(host) == {}
+
+    attempts = fleet.attempts()
+    assert [attempt.kind for attempt in attempts] == [
+        StepKind.INSTALL,
+        StepKind.MAJOR_UPGRADE,
+        StepKind.ROLL_BACK,
+        StepKind.REMOVE,
+    ]
+    assert {attempt.outcome for attempt in attempts} == {Outcome.SUCCEEDED}
+    assert [attempt.revision for attempt in attempts[1:3]] == [upgrade, revert]
+    found = trace(fleet.site, HOST, "contoso-agent")
+    assert [item.attempt.revision for item in found.attempts][1:3] == [revert, upgrade]
+
+
 @pytest.fixture
 def fleet(tmp_path: Path, example_packages: ExamplePackages) -> Iterator[Fleet]:
     """A fleet with two releases of contoso-agent in its catalog and none wanted yet."""
@@ -117,4 +154,4 @@ def fleet(tmp_path: Path, example_packages: ExamplePackages) -> Iterator[Fleet]:
             yield made
 
 
-__all__ = ["ExamplePackages", "Fleet", "MisbehavingReleases", "eventually"]
+__all__ = ["ExamplePackages", "Fleet", "MisbehavingReleases", "assert_main_job", "eventually"]

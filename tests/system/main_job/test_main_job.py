@@ -11,39 +11,13 @@ from reconciler.kernel.attempts import Outcome
 from reconciler.kernel.steps import StepKind
 from reconciler.operations.trace import trace
 from tests.system.conftest import ExamplePackages
-from tests.system.main_job.conftest import HOST, Fleet, eventually
+from tests.system.main_job.conftest import HOST, Fleet, assert_main_job, eventually
 
 
 def test_a_commit_installs_upgrades_rolls_back_and_removes(
     fleet: Fleet, example_packages: ExamplePackages
 ) -> None:
-    old = example_packages.get("contoso-agent", "2.0.0").source
-    new = example_packages.get("contoso-agent", "2.1.0").source
-    fleet.publish("first", contoso_agent="2.0.0")
-    host = fleet.start()
-    fleet.await_synced(fleet.workspace.head)
-    assert fleet.installed(host) == {old.product_code: "2.0.0"}
-
-    upgrade = fleet.publish("upgrade", contoso_agent="2.1.0")
-    fleet.await_synced(upgrade)
-    assert fleet.installed(host) == {new.product_code: "2.1.0"}
-
-    revert = fleet.workspace.revert(upgrade)
-    fleet.await_synced(revert)
-    assert fleet.installed(host) == {old.product_code: "2.0.0"}
-
-    fleet.await_synced(fleet.publish("away with it", contoso_agent="absent"))
-    assert fleet.installed(host) == {}
-
-    attempts = fleet.attempts()
-    assert [attempt.kind for attempt in attempts] == [
-        StepKind.INSTALL,
-        StepKind.MAJOR_UPGRADE,
-        StepKind.ROLL_BACK,
-        StepKind.REMOVE,
-    ]
-    assert {attempt.outcome for attempt in attempts} == {Outcome.SUCCEEDED}
-    assert [attempt.revision for attempt in attempts[1:3]] == [upgrade, revert]
+    assert_main_job(fleet, example_packages, fleet.start)
 
 
 def test_a_minor_update_keeps_the_product_code(fleet: Fleet, example_packages: ExamplePackages) -> None:

@@ -16,10 +16,17 @@ ANY_IDLE_TIMEOUT = Limits(min_idle_timeout_ms=0)
 
 
 @pytest.fixture(scope="session")
-def winrm_host(lab: Lab) -> LabHost:
-    """A host whose endpoint is there for every test of this folder; nobody may stop it."""
-    (host,) = lab.up(["winrm-01"])
-    return host
+def winrm_host(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
+    """A host whose endpoint is there for every test of this folder; nobody may stop it.
+
+    In a lab of its own, once it is known that there can be one: other folders' tests look at every host of theirs.
+    """
+    own = Lab(tmp_path_factory.mktemp("winrm-lab"))
+    try:
+        (host,) = own.up(["winrm-01"])
+        yield host
+    finally:
+        own.down()
 
 
 @pytest.fixture(scope="session")

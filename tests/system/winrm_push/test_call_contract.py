@@ -5,27 +5,19 @@ What Wine cannot show is named in `UNSHOWN`, with where it is proven instead.
 
 from __future__ import annotations
 
-import http.server
-import socket
-import threading
-import unittest
-from collections.abc import Iterator
-
 import pytest
 
-from reconciler.desired.access import Transport, WinRMAccess
 from reconciler.hosts.winrm.commands import Commands
-from reconciler.hosts.winrm.connection import Connection
 from reconciler.hosts.winrm.machine import WinRMMachine
-from reconciler.hosts.winrm.opening import open_protocol
-from reconciler.hosts.winrm.target import Target
 from reconciler.kernel.configuration import RegistryType
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.processes import processes_of
 from reconciler.lab.template import PYTHON
 from reconciler.testing import call_contract
 from reconciler.testing.waiting import eventually
-from tests.system.winrm_push.case_outcomes import Outcomes
+from tests.system import calls_of_windows
+from tests.system.contract_host import reached_by_winrm
+from tests.system.outcomes import outcomes_of
 
 CASES = sorted(name for name in dir(call_contract.CallContract) if name.startswith("test_"))
 UNSHOWN = {
@@ -51,20 +43,11 @@ SESSION_MANAGER = r"SYSTEM\CurrentControlSet\Control\Session Manager"
 RENAMES = "PendingFileRenameOperations"
 
 
-class Answering(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(int(self.path.lstrip("/")))
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContract]:
     def on_host(*words: str) -> None:
         assert host.run(list(words)).exit_code == 0, words
 
-    class WinRMCalls(call_contract.CallContract):
+    class WinRMCalls(calls_of_windows.CallsOfWindows):
         machine = WinRMMachine(commands)
         folder = r"C:\Contract"
         service = "ReconcilerContract"
@@ -77,9 +60,6 @@ def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContr
         def setUpClass(cls) -> None:
             on_host("sc", "create", cls.service, "binPath=", SPOOLER, "start=", "demand")
 
-        def command(self, exit_code: int, says: str) -> str:
-            return f"echo {says}& exit {exit_code}" if says else f"exit {exit_code}"
-
         def endless_command(self) -> str:
             return f'"{PYTHON}" -c "{ENDLESS}"'
 
@@ -91,17 +71,6 @@ def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContr
                 ENDLESS in process.command[-1] and "python" in process.command[0].lower()
                 for process in processes_of(host.prefix.directory)
             )
-
-        def open_port(self) -> str:
-            listener = self.enterContext(socket.create_server(("127.0.0.1", 0)))
-            return str(listener.getsockname()[1])
-
-        def serve(self, status: int) -> str:
-            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            self.addCleanup(server.server_close)
-            self.addCleanup(server.shutdown)
-            return f"http://127.0.0.1:{server.server_address[1]}/{status}"
 
         def ask_for_reboot(self, asked: bool) -> None:
             on_host("reg", "add" if asked else "delete", CBS, "/f")
@@ -119,24 +88,10 @@ def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContr
 
 
 @pytest.fixture(scope="module")
-def outcomes(lab: Lab) -> Iterator[dict[str, str]]:
-    """Run the suite on a host, once; the outcome of each case is empty or its traceback."""
-    (host,) = lab.up(["calls-by-winrm"])
-    endpoint = host.start_winrm()
-    patch = pytest.MonkeyPatch()
-    patch.setenv("LAB_WINRM_PASSWORD", endpoint.settings.password)
-    access = WinRMAccess(Transport.NTLM, endpoint.settings.user, "env:LAB_WINRM_PASSWORD")
-    target = Target("CALLS-BY-WINRM", endpoint.url, access)
-    connection = Connection("CALLS-BY-WINRM", lambda: open_protocol(target), lambda: None)
-    try:
-        suite = suite_for(Commands("CALLS-BY-WINRM", connection), host)
-        found = Outcomes()
-        unittest.defaultTestLoader.loadTestsFromTestCase(suite).run(found)
-        yield found.found
-    finally:
-        connection.close()
-        patch.undo()
-        host.remove()
+def outcomes(lab: Lab) -> dict[str, str]:
+    """Run the suite on a host, once."""
+    with reached_by_winrm(lab, "calls-by-winrm") as (host, commands):
+        return outcomes_of(suite_for(commands, host))
 
 
 @pytest.mark.timeout(900)  # the first case has the whole suite in its fixture

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-from reconciler.kernel.attempts import Outcome
 from reconciler.kernel.observation import Observation
-from reconciler.kernel.steps import StepKind
+from reconciler.lab import LabHost
 from reconciler.operations.lab import lab_up
 from reconciler.operations.status import site_status
-from reconciler.operations.trace import trace
-from tests.system.main_job.conftest import HOST
+from tests.system.main_job.conftest import HOST, assert_main_job
 from tests.system.winrm_push.conftest import ExamplePackages, PushedFleet
 
 
 def test_a_commit_installs_upgrades_rolls_back_and_removes(
     pushed: PushedFleet, example_packages: ExamplePackages
 ) -> None:
-    old = example_packages.get("contoso-agent", "2.0.0").source
-    new = example_packages.get("contoso-agent", "2.1.0").source
     host = pushed.prepare()
-    first = pushed.publish("first", contoso_agent="2.0.0")
-    pushed.serve()
-    pushed.await_synced(first)
-    assert pushed.installed(host) == {old.product_code: "2.0.0"}
 
-    upgrade = pushed.publish("upgrade", contoso_agent="2.1.0")
-    pushed.await_synced(upgrade)
-    assert pushed.installed(host) == {new.product_code: "2.1.0"}
+    def begin() -> LabHost:
+        pushed.serve()
+        return host
 
-    revert = pushed.workspace.revert(upgrade)
-    pushed.await_synced(revert)
-    assert pushed.installed(host) == {old.product_code: "2.0.0"}
-
-    pushed.await_synced(pushed.publish("away with it", contoso_agent="absent"))
-    assert pushed.installed(host) == {}
-
-    attempts = pushed.attempts()
-    assert [attempt.kind for attempt in attempts] == [
-        StepKind.INSTALL,
-        StepKind.MAJOR_UPGRADE,
-        StepKind.ROLL_BACK,
-        StepKind.REMOVE,
-    ]
-    assert {attempt.outcome for attempt in attempts} == {Outcome.SUCCEEDED}
-    found = trace(pushed.site, HOST, "contoso-agent")
-    assert [item.attempt.revision for item in found.attempts][1:3] == [revert, upgrade]
+    assert_main_job(pushed, example_packages, begin)
 
 
 def test_a_pushed_host_and_one_with_an_agent_stand_side_by_side(

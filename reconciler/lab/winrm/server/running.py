@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import threading
 import time
@@ -143,8 +144,9 @@ class RunningCommand:
         return Output(tuple(taken), self._exit_code if done else None)
 
     def _read(self, stream: str, pipe: IO[bytes]) -> None:
+        assert isinstance(pipe, io.BufferedReader)
         with pipe:
-            while part := pipe.read1(65536):  # type: ignore[attr-defined]
+            while part := pipe.read1(65536):
                 with self._changed:
                     self._kept[stream] += part
                     self._changed.notify_all()

@@ -1,0 +1,72 @@
+"""What the conformance suite is run on: a lab host with the suite's packages, and a driver's way to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from reconciler.desired.access import Transport, WinRMAccess
+from reconciler.hosts.winrm.commands import Commands
+from reconciler.hosts.winrm.connection import Connection
+from reconciler.hosts.winrm.opening import open_protocol
+from reconciler.hosts.winrm.target import Target
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import MsiRelease
+from reconciler.lab import Lab, LabHost
+from reconciler.lab.packages import BuiltPackage
+from tests.system.conftest import ExamplePackages, MisbehavingReleases
+
+FOLDER = r"C:\Contract"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The suite's releases by the part that they play, and where their files lie on the host, by sha256."""
+
+    releases: dict[str, MsiRelease]
+    files: dict[str, str]
+    upgrade_code: str
+
+
+def release_of(package: BuiltPackage) -> MsiRelease:
+    content = package.path.read_bytes()
+    artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content), package.source.file_name)
+    return MsiRelease(package.source.version, package.source.product_code, package.source.package_code, artifact)
+
+
+def place(host: LabHost, examples: ExamplePackages, misbehaving: MisbehavingReleases) -> Placed:
+    """Put the suite's packages on a host."""
+    packages = {
+        "first": examples.get("contoso-agent", "2.1.0"),
+        "minor": examples.get("contoso-agent", "2.1.1"),
+        "major": examples.get("contoso-agent", "3.0.0"),
+        "refusing": misbehaving.failing,
+        "slow": misbehaving.slow,
+    }
+    releases = {name: release_of(package) for name, package in packages.items()}
+    files = {}
+    for name, package in packages.items():
+        files[releases[name].artifact.sha256] = rf"{FOLDER}\{name}\{package.source.file_name}"
+        host.copy_in(package.path, files[releases[name].artifact.sha256])
+    return Placed(releases, files, packages["first"].source.upgrade_code)
+
+
+@contextmanager
+def reached_by_winrm(lab: Lab, name: str) -> Iterator[tuple[LabHost, Commands]]:
+    """Boot a host and reach it by WinRM; it is removed in the end."""
+    (host,) = lab.up([name])
+    endpoint = host.start_winrm()
+    access = WinRMAccess(Transport.NTLM, endpoint.settings.user, "env:LAB_WINRM_PASSWORD")
+    target = Target(name.upper(), endpoint.url, access)
+    connection = Connection(name.upper(), lambda: open_protocol(target), lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_WINRM_PASSWORD", endpoint.settings.password)
+        try:
+            yield host, Commands(name.upper(), connection)
+        finally:
+            connection.close()
+            host.remove()
