@@ -6,7 +6,6 @@ A delivery is a hint to look and nothing else: nothing that it says is believed.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
@@ -114,7 +113,7 @@ def azure(request: Request, secret: str) -> Delivery:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     try:
         _, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # neither base64 nor UTF-8
         password = ""
     if scheme.lower() != "basic" or not _same(password, secret):
         raise NotGenuine("it does not sign in with the secret as the password", hint=_HINT)
@@ -160,7 +159,7 @@ def _demand_standard_signature(request: Request, encoded: str) -> None:
         )
     try:
         key = base64.b64decode(encoded, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise NotGenuine(
             "the secret begins as a signing token does, and is none", hint="copy it from the forge anew"
         ) from error
