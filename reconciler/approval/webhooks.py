@@ -114,7 +114,7 @@ def azure(request: Request, secret: str) -> Delivery:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     try:
         _, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
-    except ValueError:  # not base64, or not UTF-8
+    except ValueError:  # neither base64 nor UTF-8
         password = ""
     if scheme.lower() != "basic" or not _same(password, secret):
         raise NotGenuine("it does not sign in with the secret as the password", hint=_HINT)
