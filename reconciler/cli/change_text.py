@@ -65,7 +65,7 @@ def _said(detail: dict[str, Any]) -> Iterator[str]:
         comment = f": {_clean(review['comment'])}" if review["comment"] else ""
         yield f"  {moment(review['at'])} {review['account']} {review['verdict']}{which}{comment}"
     for note in detail["notes"]:
-        yield from (f"  | {line}" for line in _lines(note["body"]))
+        yield from (f"  reconciler: {line}" for line in _lines(note["body"]))
 
 
 def _verdict(detail: dict[str, Any]) -> Iterator[str]:

@@ -11,8 +11,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from typing import IO
 
@@ -23,6 +21,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reconciler.daemon.git_requests import RequestRefused, packet, ref_updates, spool
 from reconciler.daemon.sign_in import SignIn, SignInRefused
 from reconciler.review.review import Review
 from reconciler.store.pushes import RefUpdate
@@ -36,10 +35,6 @@ MOST_PUSHED = 128 * 1024 * 1024
 MOST_ASKED = 16 * 1024 * 1024
 """Bytes of a request to fetch."""
 
-MOST_REFS = 200
-"""Branches that may be pushed at once."""
-
-_BODY_SECONDS = 600.0
 _PUSH_SECONDS = 300.0
 _FETCH_SECONDS = 900.0
 _MOST_FETCHES = 8
@@ -53,16 +48,7 @@ _SETTINGS = (
     "uploadpack.allowFilter=true",
     "http.receivepack=true",
 )
-_UPDATE = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) ([^\0\n]{1,1024})")
 _log = structlog.get_logger("reconciler.git")
-
-
-class _Refused(Exception):
-    """A request that is answered with a status and a few words."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 class GitServer:
@@ -85,7 +71,7 @@ class GitServer:
                 Route(f"{GIT}/git-upload-pack", self._upload_pack, methods=["POST"]),
                 Route(f"{GIT}/git-receive-pack", self._receive_pack, methods=["POST"]),
             ],
-            exception_handlers={_Refused: _tell_refused, SignInRefused: tell_sign_in},
+            exception_handlers={RequestRefused: _tell_refused, SignInRefused: tell_sign_in},
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,17 +83,17 @@ class GitServer:
         await self._sign_in.account(request.scope)
         service = request.query_params.get("service", "")
         if service not in _SERVICES:
-            raise _Refused(403, "only the smart protocol is spoken here: use git 1.6.6 or later")
+            raise RequestRefused(403, "only the smart protocol is spoken here: use git 1.6.6 or later")
         command = self._command(service, "--advertise-refs")
         done = await asyncio.to_thread(_run, command, _environment(request), subprocess.DEVNULL)
-        head = b"" if _version_2(request) else _packet(f"# service={service}\n".encode()) + b"0000"
+        head = b"" if _version_2(request) else packet(f"# service={service}\n".encode()) + b"0000"
         return Response(head + done, media_type=f"application/x-{service}-advertisement", headers=_UNCACHED)
 
     async def _upload_pack(self, request: Request) -> Response:
         """Send what a clone or a fetch asks for."""
         await self._sign_in.account(request.scope)
         _demand_type(request, "git-upload-pack")
-        body = await _spool(request, MOST_ASKED)
+        body = await spool(request, MOST_ASKED)
         return StreamingResponse(
             self._packs(body, _environment(request)),
             media_type="application/x-git-upload-pack-result",
@@ -139,9 +125,9 @@ class GitServer:
         account = await self._sign_in.account(request.scope)
         _demand_type(request, "git-receive-pack")
         async with self._pushes:
-            body = await _spool(request, 2 * MOST_PUSHED)
+            body = await spool(request, 2 * MOST_PUSHED)
             try:
-                updates = _updates(body)
+                updates = ref_updates(body)
                 environment = _environment(request)
                 answer = await asyncio.to_thread(self._push, account.name, updates, body, environment)
             finally:
@@ -172,96 +158,14 @@ async def tell_sign_in(_request: Request, error: Exception) -> Response:
 
 
 async def _tell_refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, _Refused)
+    assert isinstance(error, RequestRefused)
     return PlainTextResponse(f"{error}\n", error.status)
 
 
 def _demand_type(request: Request, service: str) -> None:
     """Take nothing that a web page could have a browser send without asking."""
     if request.headers.get("content-type") != f"application/x-{service}-request":
-        raise _Refused(415, f"the content must be application/x-{service}-request")
-
-
-async def _spool(request: Request, longest: int) -> IO[bytes]:
-    """Return a request's body, unpacked, in a file that is gone when it is closed.
-
-    Raises:
-        _Refused: it is too long, or packed in another way.
-    """
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding not in ("identity", "gzip", "x-gzip"):
-        raise _Refused(415, f"the content is packed by {encoding[:40]!r}; use gzip")
-    unpacker = None if encoding == "identity" else zlib.decompressobj(16 + zlib.MAX_WBITS)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who asked
-    size = 0
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                content = chunk if unpacker is None else unpacker.decompress(chunk, longest + 1 - size)
-                size += len(content)
-                if size > longest or (unpacker is not None and unpacker.unconsumed_tail):
-                    raise _Refused(413, f"more than {longest} bytes in one request")
-                await asyncio.to_thread(file.write, content)
-    except zlib.error as error:
-        file.close()
-        raise _Refused(400, "the content is no gzip") from error
-    except TimeoutError as error:
-        file.close()
-        raise _Refused(408, "the content did not arrive in time") from error
-    except BaseException:
-        file.close()
-        raise
-    if unpacker is not None and not unpacker.eof:
-        file.close()
-        raise _Refused(400, "the content is cut off")
-    _rewind(file)
-    return file
-
-
-def _rewind(file: IO[bytes]) -> None:
-    """Go to the beginning, as git will see it that gets the file: Python's own seek may stay in its buffer."""
-    file.flush()
-    os.lseek(file.fileno(), 0, os.SEEK_SET)
-    file.seek(0)
-
-
-def _updates(body: IO[bytes]) -> tuple[RefUpdate, ...]:
-    """Return what a push wants to move: the packets before the first flush (gitprotocol-pack(5)).
-
-    Raises:
-        _Refused: it is no push.
-    """
-    found = []
-    while (packet := _read_packet(body)) is not None:
-        match = _UPDATE.match(packet)
-        if match is not None:
-            old, new, ref = (part.decode("utf-8", "replace") for part in match.groups())
-            found.append(RefUpdate(ref, old, new))
-        elif not packet.startswith(b"shallow "):
-            raise _Refused(400, "this is no push")
-        if len(found) > MOST_REFS:
-            raise _Refused(400, f"more than {MOST_REFS} branches at once")
-    _rewind(body)
-    return tuple(found)
-
-
-def _read_packet(body: IO[bytes]) -> bytes | None:
-    """Return the next packet; ``None`` for a flush."""
-    head = body.read(4)
-    try:
-        length = int(head, 16)
-    except ValueError as error:
-        raise _Refused(400, "this is no push") from error
-    if length == 0:
-        return None
-    content = body.read(length - 4) if length > 4 else b""
-    if len(head) != 4 or len(content) != length - 4 or not content:
-        raise _Refused(400, "this is no push")
-    return content
-
-
-def _packet(content: bytes) -> bytes:
-    return b"%04x" % (len(content) + 4) + content
+        raise RequestRefused(415, f"the content must be application/x-{service}-request")
 
 
 def _version_2(request: Request) -> bool:
@@ -286,7 +190,7 @@ def _run(command: list[str], environment: dict[str, str], stdin: IO[bytes] | int
     """Run git to its end and return what it says.
 
     Raises:
-        _Refused: it took too long, or cannot be run.
+        RequestRefused: it took too long, or cannot be run.
     """
     try:
         process = subprocess.Popen(
@@ -298,13 +202,13 @@ def _run(command: list[str], environment: dict[str, str], stdin: IO[bytes] | int
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise _Refused(503, "there is no git executable on the server") from error
+        raise RequestRefused(503, "there is no git executable on the server") from error
     try:
         output, complaints = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired as error:
         _end(process.pid)
         process.communicate()
-        raise _Refused(503, f"git did not come to an end in {seconds:.0f} s") from error
+        raise RequestRefused(503, f"git did not come to an end in {seconds:.0f} s") from error
     if process.returncode != 0:
         _log.warning("git failed", exit_code=process.returncode, said=complaints[-500:])
     return output

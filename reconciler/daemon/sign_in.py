@@ -206,6 +206,8 @@ def _credentials(scope: Scope) -> tuple[str, str]:
     except (binascii.Error, ValueError) as error:
         raise SignInRefused("the name or the password is not right") from error
     name, _, password = text.partition(":")
+    if not password:  # git's first try where the address names somebody: it is no guess, and not counted as one
+        raise SignInRefused("sign in with the name and password of an account")
     if len(name) > _LONGEST_NAME or len(password) > _LONGEST_PASSWORD:
         raise SignInRefused("the name or the password is not right")
     return name, password

@@ -92,6 +92,17 @@ async def test_failures_of_an_account_from_an_address_slow_it_down_there_and_now
     assert await door.knock("ann", password, "10.0.0.2") == "ann"
 
 
+async def test_a_name_without_a_password_is_no_guess(door: Door) -> None:
+    """So git asks first where the address of the repository names somebody."""
+    password = add_account(door.site, "ann", "ann@example.com").password
+    for _ in range(50):
+        assert await door.refused("ann", "") == 0
+    assert door.hashed == 0
+    assert await door.knock("ann", password) == "ann"
+    await door.flush()
+    assert door.told("signInsRefused") == []
+
+
 async def test_guessing_names_slows_an_address_down(door: Door) -> None:
     waits = [await door.refused(f"name-{number}", "guess") for number in range(40)]
     assert waits[0] == 0
