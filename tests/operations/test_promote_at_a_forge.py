@@ -1,4 +1,4 @@
-"""With a forge connected, a promotion opens a change there, or brings its text up to date; the branch is pushed."""
+"""With a forge connected, a promotion opens a change there, or updates its text; the branch is pushed."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ def test_the_command_prints_the_address_or_what_is_amiss(story: Story, github: G
         [sys.executable, "-m", "reconciler.cli.main", "promote", "--to", "prod", "--package", "app",
          "--unverified", "shown", "--author", "Riley <riley@example.com>", "--data", str(settings.data),
          "--repository", settings.repository],
-        env={"PATH": os.environ["PATH"], "FORGE_TOKEN": TOKEN, **forge}, capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "FORGE_TOKEN": TOKEN, **forge},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == (1 if away else 0)
     assert "to promote/prod/app" in done.stdout
