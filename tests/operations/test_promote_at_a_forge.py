@@ -98,7 +98,7 @@ def test_the_command_prints_the_address_or_what_is_amiss(story: Story, github: G
     github.away = away
     settings = story.site.settings
     forge = {
-        f"RECONCILER_{name.upper()}": getattr(settings, name) for name in settings.model_fields if "forge" in name
+        f"RECONCILER_{name.upper()}": getattr(settings, name) for name in Settings.model_fields if "forge" in name
     }
     done = subprocess.run(
         [sys.executable, "-m", "reconciler.cli.main", "promote", "--to", "prod", "--package", "app",
