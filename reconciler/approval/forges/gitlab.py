@@ -102,7 +102,7 @@ class GitLab:
         keep_comment(
             marker,
             body,
-            [(str(note.id), note.body) for page in pages for note in page if not note.system],
+            [(str(note.id), note.body) for page in pages for note in page],
             lambda name, text: self._client.send("PUT", f"{path}/{name}", {"body": text}, its.Made),
             lambda text: self._client.send("POST", path, {"body": text}, its.Made),
         )

@@ -111,7 +111,6 @@ class Note(Answer):
 
     id: int
     body: str
-    system: bool = False
 
 
 class Made(Answer):
