@@ -76,7 +76,7 @@ def forecast(site: Site, mirror: GitRepository, opened: OpenChange) -> Forecast:
     before = load_state(site, mirror, in_force) if in_force is not None else None
     comparison = replace(compare_states(site, before, loaded.state), revision=opened.change.head)
     evidence = evidence_of(mirror, draft, opened.change, pgp_keys(before) if before is not None else ())
-    missing = missing_approvals(site, mirror, evidence)
+    missing = missing_approvals(site, mirror, evidence, site.loads)
     report = _report(replace(comparison, needs=()), missing)
     return Forecast(CheckState.PASSED, _cut(_summary(comparison)), report, comparison.needs, missing)
 

@@ -6,6 +6,7 @@ from reconciler.approval.concerns import Concerns
 from reconciler.approval.evidence import Evidence
 from reconciler.approval.git_evidence import evidence_of
 from reconciler.approval.policy import judge
+from reconciler.desired.cache import LoadCache
 from reconciler.desired.loading import load
 from reconciler.desired.people import People
 from reconciler.desired.repository import GitRepository
@@ -14,7 +15,9 @@ from reconciler.operations.desired import mirror_of
 from reconciler.site import Site
 
 
-def missing_approvals(site: Site, repository: GitRepository, evidence: Evidence) -> tuple[str, ...]:
+def missing_approvals(
+    site: Site, repository: GitRepository, evidence: Evidence, loads: LoadCache
+) -> tuple[str, ...]:
     """Return why a merge that is yet to be made would not count; nothing where it would.
 
     An environment has a say where the merge asks something of it that neither the branch asks already nor what was
@@ -26,14 +29,15 @@ def missing_approvals(site: Site, repository: GitRepository, evidence: Evidence)
         site: the installation.
         repository: where the draft of the merge is.
         evidence: what is known of the draft: a merge of the change into the branch, that validates.
+        loads: what earlier loads from that repository left.
 
     Raises:
         RepositoryError: the draft is not there.
     """
     root, placed, mirror = site.settings.root, placements(site), mirror_of(site)
-    after = load(repository, evidence.commit, root).state
+    after = load(repository, evidence.commit, root, loads).state
     assert after is not None, "only what validates is asked about"
-    before = load(repository, repository.commit(evidence.commit).parents[0], root).state
+    before = load(repository, repository.commit(evidence.commit).parents[0], root, loads).state
     wanted, standing = Concerns(after, placed), Concerns(before, placed) if before is not None else None
     up_to, admissions = site.approvals.up_to(), site.approvals.admissions()
     reasons: list[str] = []

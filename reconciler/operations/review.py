@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from reconciler.desired.cache import LoadCache
 from reconciler.desired.findings import Finding
+from reconciler.desired.loading import Loaded, load
 from reconciler.desired.repository import Commit
-from reconciler.operations.desired import InvalidRevision, hosted_repository, load_valid, mirror_of, state_at
+from reconciler.operations.desired import InvalidRevision, hosted_repository, mirror_of, state_at
 from reconciler.operations.merging import missing_approvals
 from reconciler.operations.plan import compare_states
 from reconciler.planning.comparison import Comparison
@@ -43,7 +45,12 @@ def open_review(site: Site) -> Review:
     book = ChangeBook(
         site.changes, site.pushes, site.accounts, lambda: site.revisions.fact("url") or "", site.clock
     )
-    return Review(repository, book, daemon_key(site), site.settings.root, partial(missing_approvals, site))
+    loads = LoadCache()  # not the site's: that one is for the mirror
+
+    def load_draft(commit: str) -> Loaded:
+        return load(repository.git, commit, site.settings.root, loads)
+
+    return Review(repository, book, daemon_key(site), load_draft, partial(missing_approvals, site, loads=loads))
 
 
 def open_forge(site: Site) -> BuiltInForge:
@@ -132,8 +139,9 @@ def _plan(site: Site, review: Review, record: ChangeRecord, prospect: Prospect) 
     """Return what merging a change would do, held against the revision in force, or else the branch as it is."""
     if record.state is not ChangeState.OPEN or not prospect.draft or prospect.findings:
         return None
-    root, git = site.settings.root, review.repository.git
-    desired = load_valid(git, prospect.draft, root)
+    desired = review.load(prospect.draft).state
+    if desired is None:
+        return None
     base = site.revisions.in_force()
     try:
         before = state_at(site, mirror_of(site), base) if base is not None else None

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from reconciler.approval.evidence import Evidence
-from reconciler.desired.cache import LoadCache
 from reconciler.desired.findings import Finding, Severity
-from reconciler.desired.loading import load
+from reconciler.desired.loading import Loaded
 from reconciler.desired.repository import Commit, GitRepository
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.review.changes import ChangeBook
@@ -36,6 +35,9 @@ T = TypeVar("T")
 
 MayMerge = Callable[[GitRepository, Evidence], Sequence[str]]
 """Says why a change may not be merged, by the commit (on no branch yet) that would merge it; nothing if it may."""
+
+Load = Callable[[str], Loaded]
+"""Gives the desired state at a commit of the repository, or what is wrong with it."""
 
 LONGEST_COMMENT = 10_000
 """Characters of what somebody says of a change."""
@@ -73,19 +75,18 @@ class Review:
         repository: where the branches are.
         book: what is on record of changes.
         key: signs merges.
-        root: the folder of the desired state within the repository.
+        load: gives the desired state at a commit of the repository, or what is wrong with it.
         may_merge: the policy.
     """
 
     def __init__(
-        self, repository: HostedRepository, book: ChangeBook, key: DaemonKey, root: str, may_merge: MayMerge
+        self, repository: HostedRepository, book: ChangeBook, key: DaemonKey, load: Load, may_merge: MayMerge
     ) -> None:
         self.repository = repository
         self.book = book
         self._key = key
-        self._root = root
+        self.load = load
         self._may_merge = may_merge
-        self._loads = LoadCache()
         self._moving = Turn(repository.folder / "reconciler.lock")
 
     def look(self) -> None:
@@ -235,8 +236,7 @@ class Review:
         return self.repository.keep_commit(text, self._key.sign(text.encode()))
 
     def _findings(self, commit: str) -> tuple[Finding, ...]:
-        loaded = load(self.repository.git, commit, self._root, self._loads)
-        return tuple(finding for finding in loaded.findings if finding.severity is Severity.ERROR)
+        return tuple(finding for finding in self.load(commit).findings if finding.severity is Severity.ERROR)
 
     def _described(
         self,
