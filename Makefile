@@ -6,15 +6,15 @@ BIN := $(VENV)/bin
 
 .PHONY: setup debian kerberos demo test check lint types contracts schemas bench clean
 
-# Debian packages for the lab, for signatures of installers, and for holding signatures of commits against OpenSSH,
+# Debian packages for the lab, for signatures of installers, for git, and to hold signatures of commits against,
 # where this user may install them; elsewhere the demo runs on simulated hosts.
-LAB_PACKAGES := wine64 wine msitools wixl osslsigncode openssh-client
+LAB_PACKAGES := wine64 wine msitools wixl osslsigncode git openssh-client gnupg
 
 setup: debian $(VENV)/.installed
 
 debian:
 	@if ! { command -v wine && command -v wixl && command -v msiinfo && command -v osslsigncode \
-	    && command -v ssh-keygen; } >/dev/null; then \
+	    && command -v ssh-keygen && command -v gpg && command -v git; } >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	      apt-get install -y -qq --no-install-recommends $(LAB_PACKAGES) >/dev/null; \

@@ -1,4 +1,4 @@
-"""What tests of signatures need: OpenSSH itself, to agree with."""
+"""What tests of signatures need: OpenSSH and GnuPG themselves, to agree with."""
 
 from __future__ import annotations
 
@@ -15,4 +15,14 @@ def ssh_keygen() -> str:
         if os.environ.get("CI"):
             pytest.fail("CI must have ssh-keygen (Debian: openssh-client)", pytrace=False)
         pytest.skip("needs ssh-keygen (Debian: openssh-client)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def gpg() -> str:
+    found = shutil.which("gpg")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have gpg (Debian: gnupg)", pytrace=False)
+        pytest.skip("needs gpg (Debian: gnupg)")
     return found
