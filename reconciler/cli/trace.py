@@ -46,6 +46,9 @@ def trace(
     if found.asked_by is not None:
         print_line(f"  asked by   {_commit(found.asked_by)}")
         _print_approved(found.approved, "  ")
+        if found.asked_by.commit.parents:
+            between = f"--base {found.asked_by.commit.parents[0][:10]} --revision {found.asked_by.commit.id[:10]}"
+            print_line(f"  plan       reconciler plan {between}")
     for product in found.installed:
         print_line(f"  installed  {product.version} {product.product_code} ({product.name})")
     if not found.installed:
