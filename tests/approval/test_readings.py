@@ -10,10 +10,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from reconciler.approval.comments import keep_comment
 from reconciler.approval.evidence import Change, CheckState
 from reconciler.approval.forge import ForgeUnavailable
-from reconciler.approval.forge_client import NotAllowed
+from reconciler.approval.forge_client import NotAllowed, Refused
+from reconciler.approval.keeping import keep_change, keep_comment
 from tests.approval.served import COMMITS, Reference, Served, load
 from tests.approval.test_odd_answers import FORGES
 
@@ -117,3 +117,20 @@ def test_a_comment_that_bears_our_marker_and_is_not_ours_is_left_alone() -> None
     assert done == ["update 2"]
     keep_comment("plan", "new", there[:1], update, lambda text: done.append(f"create {text}"))
     assert done[1:] == ["create <!-- plan -->\nnew"]
+
+
+def test_a_change_that_another_opens_meanwhile_is_found_and_updated() -> None:
+    looks = iter([None, "#12"])
+
+    def create() -> str:
+        raise Refused("there is one already")
+
+    assert keep_change(lambda: next(looks), create, lambda there: f"updated {there}") == "updated #12"
+
+
+def test_a_change_that_the_forge_refuses_is_refused() -> None:
+    def create() -> str:
+        raise Refused("the branch has no commits")
+
+    with pytest.raises(Refused, match="no commits"):
+        keep_change(lambda: None, create, lambda there: f"updated {there}")

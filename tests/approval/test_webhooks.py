@@ -202,3 +202,22 @@ async def test_a_delivery_that_is_too_long_is_refused_before_it_is_read() -> Non
 async def test_only_the_forge_that_is_set_is_listened_to_and_only_with_a_secret() -> None:
     assert await Receiver().post(push("github"), path="/webhooks/gitlab") == 404
     assert await Receiver(secret="").post(push("github"), secret="") == 404
+
+
+@pytest.mark.parametrize("forge", PUSHES)
+def test_nothing_is_genuine_by_an_empty_secret(forge: str) -> None:
+    body = push(forge)
+    headers = {
+        "github": {"x-hub-signature-256": f"sha256={sha(body, '')}"},
+        "forgejo": {"x-forgejo-signature": sha(body, "")},
+        "gitlab": {"x-gitlab-token": ""},
+        "azure": {"authorization": "Basic " + base64.b64encode(b"hook:").decode()},
+    }[forge]
+    with pytest.raises(NotGenuine):
+        READERS[forge](Request(headers, body, NOW), "")
+
+
+def test_nothing_is_genuine_by_a_signing_token_without_a_key() -> None:
+    body = push("gitlab")
+    with pytest.raises(NotGenuine):
+        READERS["gitlab"](Request(standard(body, key=b""), body, NOW), "whsec_")

@@ -10,11 +10,11 @@ import base64
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from reconciler.approval.comments import keep_comment
 from reconciler.approval.evidence import Change, CheckState
 from reconciler.approval.forge import OpenChange
-from reconciler.approval.forge_client import MOST_PAGES, ForgeClient, Refused, Shape
+from reconciler.approval.forge_client import MOST_PAGES, ForgeClient, Shape
 from reconciler.approval.forges import azure_devops_answers as its
+from reconciler.approval.keeping import keep_change, keep_comment
 from reconciler.approval.standing import Review, Word, gather, seconds, standing
 from reconciler.desired.people import Identity
 
@@ -93,21 +93,17 @@ class AzureDevOps:
         """Open a pull request from ``branch``, or give the active one its title and description."""
         if len(body) > LONGEST_DESCRIPTION:
             body = body[: LONGEST_DESCRIPTION - len(_CUT)] + _CUT
-        wanted = {"title": title, "description": body}
-        there = self._proposed(branch)
-        if there is None:
-            ends = {"sourceRefName": f"refs/heads/{branch}", "targetRefName": self._target}
-            path = f"{self._pulls}?api-version={_VERSION}"
-            try:
-                made = self._client.send("POST", path, {**ends, **wanted}, its.Pull)
-                return self._open_change(made.pull_request_id)
-            except Refused:  # another may have opened it meanwhile
-                there = self._proposed(branch)
-                if there is None:
-                    raise
-        path = f"{self._pulls}/{there.pull_request_id}?api-version={_VERSION}"
-        self._client.send("PATCH", path, wanted, its.Pull)
-        return self._open_change(there.pull_request_id)
+        ends = {"sourceRefName": f"refs/heads/{branch}", "targetRefName": self._target}
+        text = {"title": title, "description": body}
+        version = f"?api-version={_VERSION}"
+        made = keep_change(
+            lambda: self._proposed(branch),
+            lambda: self._client.send("POST", self._pulls + version, {**ends, **text}, its.Pull),
+            lambda there: self._client.send(
+                "PATCH", f"{self._pulls}/{there.pull_request_id}{version}", text, its.Pull
+            ),
+        )
+        return self._open_change(made.pull_request_id)
 
     def set_status(self, commit: str, context: str, state: CheckState, text: str) -> None:
         """Set the status of a commit, and of each active pull request with that head: it shows its own alone."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from reconciler.approval.comments import keep_comment
 from reconciler.approval.evidence import Change, CheckState
 from reconciler.approval.forge import ForgeUnavailable, OpenChange
-from reconciler.approval.forge_client import ForgeClient, NotThere, Refused, Shape
+from reconciler.approval.forge_client import ForgeClient, NotThere, Shape
 from reconciler.approval.forges import github_answers as its
+from reconciler.approval.keeping import keep_change, keep_comment
 from reconciler.approval.standing import Review, Word, gather, seconds, standing
 from reconciler.desired.people import Identity
 
@@ -97,18 +97,15 @@ class GitHub:
 
     def propose(self, branch: str, title: str, body: str) -> OpenChange:
         """Open a pull request from ``branch``, or give the open one its title and description."""
-        there = self._proposed(branch)
-        if there is None:
-            wanted = {"title": title, "head": branch, "base": self._branch, "body": body}
-            try:
-                made = self._client.send("POST", f"{self._repository}/pulls", wanted, its.Pull)
-                return self._open_change(made)
-            except Refused:  # another may have opened it meanwhile
-                there = self._proposed(branch)
-                if there is None:
-                    raise
-        path = f"{self._repository}/pulls/{there.number}"
-        return self._open_change(self._client.send("PATCH", path, {"title": title, "body": body}, its.Pull))
+        text = {"title": title, "body": body}
+        made = keep_change(
+            lambda: self._proposed(branch),
+            lambda: self._client.send(
+                "POST", f"{self._repository}/pulls", {"head": branch, "base": self._branch, **text}, its.Pull
+            ),
+            lambda there: self._client.send("PATCH", f"{self._repository}/pulls/{there.number}", text, its.Pull),
+        )
+        return self._open_change(made)
 
     def set_status(self, commit: str, context: str, state: CheckState, text: str) -> None:
         """Set a commit status, unless it is so already: GitHub keeps every one that is made."""

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from reconciler.approval.comments import keep_comment
 from reconciler.approval.evidence import Change, CheckState
 from reconciler.approval.forge import OpenChange
 from reconciler.approval.forge_client import ForgeClient, NotAllowed, NotThere, Refused, Shape
 from reconciler.approval.forges import gitlab_answers as its
+from reconciler.approval.keeping import keep_change, keep_comment
 from reconciler.approval.standing import Review, Word, gather, seconds, standing
 from reconciler.desired.people import Identity
 
@@ -67,17 +67,14 @@ class GitLab:
 
     def propose(self, branch: str, title: str, body: str) -> OpenChange:
         """Open a merge request from ``branch``, or give the open one its title and description."""
-        wanted = {"title": title, "description": body}
-        there = self._proposed(branch)
-        if there is None:
-            ends = {"source_branch": branch, "target_branch": self._branch}
-            try:
-                return self._open_change(self._client.send("POST", self._changes, {**ends, **wanted}, its.Change))
-            except Refused:  # another may have opened it meanwhile
-                there = self._proposed(branch)
-                if there is None:
-                    raise
-        return self._open_change(self._client.send("PUT", f"{self._changes}/{there.iid}", wanted, its.Change))
+        ends = {"source_branch": branch, "target_branch": self._branch}
+        text = {"title": title, "description": body}
+        made = keep_change(
+            lambda: self._proposed(branch),
+            lambda: self._client.send("POST", self._changes, {**ends, **text}, its.Change),
+            lambda there: self._client.send("PUT", f"{self._changes}/{there.iid}", text, its.Change),
+        )
+        return self._open_change(made)
 
     def set_status(self, commit: str, context: str, state: CheckState, text: str) -> None:
         """Set the status of a commit, unless it is so already.

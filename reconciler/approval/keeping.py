@@ -1,10 +1,38 @@
-"""Keeps one comment on a change: finds ours by its marker, and writes only what is new. Knows no forge."""
+"""Keeps one change of a branch and one comment on a change: finds what is there, else makes it. Knows no forge."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from reconciler.approval.forge_client import NotAllowed, NotThere
+from reconciler.approval.forge_client import NotAllowed, NotThere, Refused
+
+Found = TypeVar("Found")
+Kept = TypeVar("Kept")
+
+
+def keep_change(
+    find: Callable[[], Found | None], create: Callable[[], Kept], update: Callable[[Found], Kept]
+) -> Kept:
+    """See to it that there is one open change for a branch, and that it is as wanted.
+
+    Args:
+        find: returns the one that is open.
+        create: opens one.
+        update: brings the one that is open up to date.
+
+    Raises:
+        ForgeUnavailable: it could not be done.
+    """
+    there = find()
+    if there is None:
+        try:
+            return create()
+        except Refused:
+            there = find()  # another may have opened it meanwhile
+            if there is None:
+                raise
+    return update(there)
 
 
 def keep_comment(
