@@ -62,8 +62,8 @@ class Evidence:
     """What is known of one first-parent commit of the branch.
 
     ``change`` is what it came by, ``None`` where it was pushed straight to the branch. ``authors`` are those who
-    wrote or committed what it brought in, by their mail addresses, as git has them. ``altered``: it is a merge
-    that holds what neither side had, or that merges something else than the change's head. ``signer`` is whose
+    wrote or committed what it brought in, by their mail addresses, as git has them. ``altered``: it holds
+    what neither side had, or merges something else than the change's head. ``signer`` is whose
     key the commit itself is signed with; ``signers`` are those of the commits that it brought in, ``unsigned``
     the commits among these that carry no good signature. ``emergency`` is the reason that its trailer names.
     """

@@ -92,15 +92,21 @@ def _authors(commit: pygit2.Commit, brought: Iterable[pygit2.Commit]) -> Iterato
 
 
 def _altered(repository: GitRepository, commit: pygit2.Commit, change: Change | None) -> bool:
-    """Return whether a merge is anything else than the two sides put together, as git does that by itself."""
-    if len(commit.parents) < 2:
-        return False
+    """Return whether a commit is anything else than its two sides put together, as git does that by itself.
+
+    Of a squash or a rebase the second side is the change's head, as far as the repository has it.
+    """
     if len(commit.parents) > 2:
         return True
-    ours, theirs = commit.parents
-    if change is not None and str(theirs.id) != change.head:
-        return True
     handle = repository.handle()
+    if len(commit.parents) == 2:
+        ours, theirs = commit.parents
+        if change is not None and str(theirs.id) != change.head:
+            return True
+    elif commit.parents and change is not None and change.head in handle and change.head != str(commit.id):
+        ours, theirs = commit.parents[0], handle[change.head].peel(pygit2.Commit)
+    else:
+        return False
     base = handle.merge_base(ours.id, theirs.id)
     if not base:
         return True

@@ -12,6 +12,7 @@ from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import RepositoryError
 from reconciler.engine.handlers import Cause, Key, PermanentError, Registry, TemporaryError
 from reconciler.engine.queue import KeyedQueue
+from reconciler.hosts.enrolment import PlacementUnknown
 from reconciler.hosts.roster import Roster
 from reconciler.operations.admitting import mark_of
 from reconciler.operations.desired import InvalidRevision, mirror_of, state_as_approved
@@ -106,8 +107,14 @@ class Keeper:
     # What the inbox tells of, and asks.
 
     def placement(self, host: str) -> str | None:
-        """Return the environment that the desired state puts a host into, or ``None``."""
-        named = self._desired.host(host) if self._desired is not None else None
+        """Return the environment that the desired state puts a host into, or ``None``.
+
+        Raises:
+            PlacementUnknown: the desired state is not at hand yet.
+        """
+        if self._desired is None:
+            raise PlacementUnknown("the desired state is not read yet: ask again", where=host)
+        named = self._desired.host(host)
         return named.environment if named is not None else None
 
     def reported(self, host: str) -> None:

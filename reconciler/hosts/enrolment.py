@@ -23,6 +23,12 @@ class EnrolmentRefused(ReconcilerError):
     reference = "enrolment-refused"
 
 
+class PlacementUnknown(ReconcilerError):
+    """Nobody can tell now which environment a host belongs to: it is to ask again."""
+
+    reference = "placement-unknown"
+
+
 def issue_token(hosts: HostStore, environment: str, now: float) -> str:
     """Make a token with which one host can enrol into ``environment``, and return it; only its hash is kept.
 
@@ -37,7 +43,11 @@ def issue_token(hosts: HostStore, environment: str, now: float) -> str:
 
 
 Placement = Callable[[str], str | None]
-"""Says which environment the desired state puts a host into, by its name; ``None`` where no file names it."""
+"""Says which environment the desired state puts a host into, by its name; ``None`` where no file names it.
+
+Raises `PlacementUnknown` where the desired state is not at hand: a host must not get in by a token of another
+environment than a file puts it into.
+"""
 
 
 def enrol(hosts: HostStore, placement: Placement, request: EnrolRequest, now: float) -> HostRecord:
@@ -51,6 +61,7 @@ def enrol(hosts: HostStore, placement: Placement, request: EnrolRequest, now: fl
 
     Raises:
         EnrolmentRefused: the request is malformed, or its token unknown, expired or used by another.
+        PlacementUnknown: nobody can tell now where the host belongs.
     """
     name = request.host.upper()
     if _HOST_NAME.fullmatch(name) is None:

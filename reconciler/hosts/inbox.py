@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.artifacts.store import ArtifactStore
-from reconciler.hosts.enrolment import EnrolmentRefused, enrol
+from reconciler.hosts.enrolment import EnrolmentRefused, PlacementUnknown, enrol
 from reconciler.hosts.logs import AttemptLogs
 from reconciler.hosts.reports import Reports
 from reconciler.hosts.roster import Member, Roster
@@ -45,7 +45,11 @@ class Keeper(Protocol):
     """What the inbox tells of, and asks. Called on the event loop; must not block."""
 
     def placement(self, host: str) -> str | None:
-        """Return the environment that the desired state puts a host into, or ``None``."""
+        """Return the environment that the desired state puts a host into, or ``None``.
+
+        Raises:
+            PlacementUnknown: nobody can tell now.
+        """
 
     def reported(self, host: str) -> None:
         """A host has reported, and the report is kept."""
@@ -208,6 +212,8 @@ def _answering_errors(endpoint: _Endpoint) -> _Endpoint:
         except EnrolmentRefused as error:
             _log.warning("enrolment refused", why=str(error))
             return JSONResponse({"error": str(error)}, 403)
+        except PlacementUnknown as error:
+            return JSONResponse({"error": str(error)}, 503)
         except TooLarge as error:
             return JSONResponse({"error": str(error)}, 413)
         except WireError as error:

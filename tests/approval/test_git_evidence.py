@@ -152,6 +152,22 @@ def test_a_merge_tells_who_wrote_what_it_brings_in(clone: Clone) -> None:
     assert evidence_of(clone.repository, merge, Change("#1", "", "", "@dora", base, 0.0)).altered, "another head"
 
 
+def test_a_squash_is_what_was_approved_or_it_is_told(clone: Clone) -> None:
+    clone.git("checkout", "-q", "-b", "side")
+    clone.commit("a.txt", "One", author="dora")
+    head = clone.commit("b.txt", "Two", author="dora")
+    clone.git("checkout", "-q", "main")
+    clone.commit("c.txt", "Meanwhile", author="gus")
+    clone.git("merge", "-q", "--squash", "side")
+    change = Change("#1", "", "", "@dora", head, 0.0)
+    squash = clone.commit("a.txt", "One")
+    assert not evidence_of(clone.repository, squash, change).altered
+    clone.git("commit", "-q", "--amend", "-m", "Squashed")
+    other = clone.commit("d.txt", "Something else by that name")
+    assert evidence_of(clone.repository, other, change).altered
+    assert not evidence_of(clone.repository, other, Change("#1", "", "", "@dora", "f" * 40, 0.0)).altered
+
+
 def test_a_merge_that_was_amended_is_told(clone: Clone) -> None:
     clone.git("checkout", "-q", "-b", "side")
     clone.commit("a.txt", "One", author="dora")

@@ -73,6 +73,10 @@ class ScriptedHost:
             connection.close()
 
     def enrol(self, token: str) -> Answer:
+        """Enrol, asking again as long as the daemon has not read the desired state: as agents do."""
+        return eventually(lambda: (answer := self.ask_to_enrol(token)).status != 503 and answer)
+
+    def ask_to_enrol(self, token: str) -> Answer:
         request = protocol.EnrolRequest(self.name, token, protocol.hash_key(self.key))
         return self.ask("POST", protocol.ENROL, request)
 

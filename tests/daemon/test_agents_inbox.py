@@ -15,8 +15,10 @@ from reconciler.kernel.observation import Observation
 from reconciler.kernel.protocol import assignment_digest
 from reconciler.kernel.steps import StepKind
 from reconciler.operations.token import make_token
+from reconciler.settings import Settings
+from reconciler.site import open_site
 from reconciler.testing.waiting import eventually
-from tests.daemon.conftest import ScriptedHost, Server
+from tests.daemon.conftest import FILES, ScriptedHost, Server
 
 
 def attempt(identity: str, **changes: Any) -> Attempt:
@@ -38,6 +40,23 @@ def test_a_host_named_for_prod_does_not_get_in_with_a_token_for_dev(server: Serv
     answer = ScriptedHost(server, "prod-01").enrol(make_token(server.site, "dev"))
     assert answer.status == 403
     assert "puts this host into prod" in answer.json["error"]
+
+
+def test_nobody_gets_in_before_it_is_known_where_hosts_belong(tmp_path: Path) -> None:
+    """A file may put the host elsewhere than its token says."""
+    with open_site(Settings(data=tmp_path / "data", repository=str(tmp_path / "fleet.git"))) as site:
+        empty = Server(tmp_path, site)
+        empty.start()
+        try:
+            token, now = "t" * 43, site.clock()
+            site.hosts.add_token(protocol.hash_key(token), "dev", now, now + 60)
+            host = ScriptedHost(empty, "PROD-01")
+            answer = host.ask_to_enrol(token)
+            assert (answer.status, "ask again" in answer.json["error"]) == (503, True)
+            empty.publish(FILES)
+            assert host.enrol(token).status == 403
+        finally:
+            empty.process.kill()
 
 
 def test_an_agent_whose_host_is_kept_by_winrm_is_asked_for_nothing(server: Server) -> None:
