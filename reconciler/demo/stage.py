@@ -57,13 +57,9 @@ class Stage:
         """
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
+            there = self._is_everywhere(commit)  # before the status, which may else be that of the commit before
             status = site_status(self.site)
-            if (
-                self._is_everywhere(commit)
-                and status.hosts
-                and all(h.reason == "UpToDate" for h in status.hosts)
-                and when()
-            ):
+            if there and status.hosts and all(h.reason == "UpToDate" for h in status.hosts) and when():
                 return status
             time.sleep(_LOOK_AGAIN_SECONDS)
         standing = "; ".join(f"{h.host}: {h.reason} {h.message}".rstrip() for h in site_status(self.site).hosts)
