@@ -107,11 +107,8 @@ def _altered(repository: GitRepository, commit: pygit2.Commit, change: Change | 
         ours, theirs = commit.parents[0], handle[change.head].peel(pygit2.Commit)
     else:
         return False
-    base = handle.merge_base(ours.id, theirs.id)
-    if not base:
-        return True
-    index = handle.merge_trees(handle[base].peel(pygit2.Tree), ours.tree, theirs.tree)
-    return index.conflicts is not None or index.write_tree(handle) != commit.tree_id
+    index = repository.merge(str(ours.id), str(theirs.id))
+    return index is None or index.conflicts is not None or index.write_tree(handle) != commit.tree_id
 
 
 def signer_of(signed: pygit2.Commit | pygit2.Tag, pgp_keys: Iterable[str]) -> Identity:

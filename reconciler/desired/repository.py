@@ -165,6 +165,26 @@ class GitRepository:
             commit = commit.parents[0] if commit.parents else None
         return str(commit.id) if commit is not None else None
 
+    def merge(self, ours: str, theirs: str) -> pygit2.Index | None:
+        """Return what merging two commits comes to, by one common ancestor; ``None`` where they have none.
+
+        Everybody who makes a merge, foretells one or checks one does it by this, so that all come to the same.
+
+        Raises:
+            RepositoryError: a commit is missing, or the two cannot be put together.
+        """
+        handle = self.handle()
+        one, other = self._commit(ours), self._commit(theirs)
+        try:
+            base = handle.merge_base(one.id, other.id)
+            if not base:
+                return None
+            return handle.merge_trees(handle[base].peel(pygit2.Tree), one.tree, other.tree)
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise RepositoryError(
+                f"cannot merge {theirs[:10]} into {ours[:10]}: {error}", where=str(self.folder)
+            ) from error
+
     def changed_paths(self, old: str, new: str, root: str = "") -> tuple[str, ...]:
         """Return the paths below ``root`` that differ between two commits, sorted.
 

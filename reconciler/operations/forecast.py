@@ -107,17 +107,20 @@ def _merge(mirror: GitRepository, base: str, head: str) -> tuple[str, tuple[str,
 
     The same two give the same commit, so that it is there once however often it is made.
     """
+    index = mirror.merge(base, head)
+    if index is None:
+        return "", ("everything: the two have no history in common",)
+    if index.conflicts is not None:
+        entries = (entry for sides in index.conflicts for entry in sides if entry is not None)
+        return "", tuple(sorted({entry.path for entry in entries}))
     handle = mirror.handle()
+    at = mirror.commit(head).committed_at
+    who = pygit2.Signature("Reconciler", "reconciler@localhost", at, 0)
     try:
-        ours, theirs = (handle[commit].peel(pygit2.Commit) for commit in (base, head))
-        index = handle.merge_commits(ours, theirs)
-        if index.conflicts is not None:
-            entries = (entry for sides in index.conflicts for entry in sides if entry is not None)
-            return "", tuple(sorted({entry.path for entry in entries}))
-        who = pygit2.Signature("Reconciler", "reconciler@localhost", theirs.committer.time, 0)
         tree = index.write_tree(handle)
-        return str(handle.create_commit(None, who, who, "draft", tree, [ours.id, theirs.id])), ()
-    except (KeyError, ValueError, pygit2.GitError) as error:
+        parents: list[str | pygit2.Oid] = [pygit2.Oid(hex=base), pygit2.Oid(hex=head)]
+        return str(handle.create_commit(None, who, who, "draft", tree, parents)), ()
+    except pygit2.GitError as error:
         raise RepositoryError(f"cannot merge {head[:10]}: {error}", where=str(mirror.folder)) from error
 
 

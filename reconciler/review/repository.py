@@ -139,23 +139,19 @@ class HostedRepository:
             Conflict: they change the same in two ways, or have nothing in common.
             RepositoryError: one of the two is missing.
         """
-        handle = self.git.handle()
+        index = self.git.merge(base, head)
+        if index is None:
+            what = "the change has no history in common with the branch"
+            raise Conflict(what, hint="build it on the branch")
+        if index.conflicts is not None:
+            sides = [side for conflict in index.conflicts for side in conflict if side is not None]
+            paths = ", ".join(sorted({side.path for side in sides})[:10])
+            raise Conflict(
+                f"the change conflicts with {self.branch} in {paths}",
+                hint=f"merge {self.branch} into its branch, or rebase it, and push it again",
+            )
         with self._reading():
-            ours, theirs = (handle[commit].peel(pygit2.Commit) for commit in (base, head))
-            shared = handle.merge_base(ours.id, theirs.id)
-            if not shared:
-                what = "the change has no history in common with the branch"
-                raise Conflict(what, hint="build it on the branch")
-            # As whoever judges the merge does it again, to see that it holds nothing but its two sides.
-            index = handle.merge_trees(handle[shared].peel(pygit2.Tree), ours.tree, theirs.tree)
-            if index.conflicts is not None:
-                sides = [side for conflict in index.conflicts for side in conflict if side is not None]
-                paths = ", ".join(sorted({side.path for side in sides})[:10])
-                raise Conflict(
-                    f"the change conflicts with {self.branch} in {paths}",
-                    hint=f"merge {self.branch} into its branch, or rebase it, and push it again",
-                )
-            return str(index.write_tree(handle))
+            return str(index.write_tree(self.git.handle()))
 
     def commit_text(self, tree: str, parents: tuple[str, ...], people: tuple[Signed, Signed], message: str) -> str:
         """Return a commit as git writes it, without keeping it.

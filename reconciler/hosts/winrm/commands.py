@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from reconciler.agent.installer import Stopping
 from reconciler.agent.machine import MachineError
+from reconciler.hosts.credentials import CredentialMissing
 from reconciler.hosts.winrm.connection import (
     COMMAND_SECONDS,
     CommandLost,
@@ -14,7 +15,6 @@ from reconciler.hosts.winrm.connection import (
     Connection,
     Finished,
 )
-from reconciler.hosts.winrm.credentials import CredentialMissing
 from reconciler.hosts.winrm.faults import HostRefused, HostUnreachable
 from reconciler.hosts.winrm.uploads import MISSING, packed, upload_commands
 

@@ -8,8 +8,8 @@ from winrm.exceptions import WinRMError
 from winrm.protocol import Protocol
 
 from reconciler.desired.access import Transport
+from reconciler.hosts.credentials import path_of, secret_of
 from reconciler.hosts.winrm.connection import OPERATION_SECONDS
-from reconciler.hosts.winrm.credentials import path_of, secret_of
 from reconciler.hosts.winrm.faults import HostUnreachable
 from reconciler.hosts.winrm.target import Target
 

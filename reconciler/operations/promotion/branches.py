@@ -53,18 +53,14 @@ def merging_changes(basis: Basis, branch: ProposalBranch) -> dict[str, bytes | N
         the new content of each file that would change, ``None`` for one that would go; ``None`` where the two
         conflict, or have nothing in common.
     """
-    handle = basis.mirror.handle()
     assert branch.commit is not None
+    index = basis.mirror.merge(basis.head, branch.commit)
+    if index is None or index.conflicts is not None:
+        return None
+    handle = basis.mirror.handle()
     try:
-        ours, theirs = (handle[commit].peel(pygit2.Commit) for commit in (basis.head, branch.commit))
-        base = handle.merge_base(ours.id, theirs.id)
-        if not base:
-            return None
-        index = handle.merge_trees(handle[base].peel(pygit2.Tree), ours.tree, theirs.tree)
-        if index.conflicts is not None:
-            return None
         merged = handle[index.write_tree(handle)].peel(pygit2.Tree)
-        deltas = ours.tree.diff_to_tree(merged).deltas
+        deltas = handle[basis.head].peel(pygit2.Tree).diff_to_tree(merged).deltas
         paths = {file.path for delta in deltas for file in (delta.old_file, delta.new_file)}
         return {path: merged[path].peel(pygit2.Blob).data if path in merged else None for path in paths}
     except (KeyError, ValueError, pygit2.GitError) as error:

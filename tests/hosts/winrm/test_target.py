@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.desired.access import Transport, WinRMAccess
 from reconciler.desired.model import Host
-from reconciler.hosts.winrm.credentials import CredentialMissing, secret_of
+from reconciler.hosts.credentials import CredentialMissing, secret_of
 from reconciler.hosts.winrm.target import UnsafeTransport, target_of
 
 
