@@ -18,7 +18,7 @@ from reconciler.desired.loading import load
 from reconciler.desired.model import DesiredState
 from reconciler.desired.people import People
 from reconciler.desired.public_keys import PGP_BEGIN
-from reconciler.desired.repository import GitRepository
+from reconciler.desired.repository import GitRepository, RepositoryError
 from reconciler.site import Site
 
 APPROVED_REFS = "refs/reconciler/approved/"
@@ -26,6 +26,12 @@ APPROVED_REFS = "refs/reconciler/approved/"
 
 ASK_AGAIN_SECONDS = 30.0
 """Seconds before the forge is asked once more about a commit that it was not enough for."""
+
+
+class NoLongerValid(RepositoryError):
+    """A commit that hosts are held to, and that this version of Reconciler does not take."""
+
+    reference = "no-longer-valid"
 
 
 class Admitter:
@@ -53,13 +59,13 @@ class Admitter:
 
         Raises:
             RepositoryError: the mirror lacks a commit that it should have.
+            NoLongerValid: a commit that an environment is taken from does not validate any more.
         """
         records = self._site.approvals.admissions()
         known = {name: record.admission for name, record in records.items()}
         up_to = self._site.approvals.up_to()
         if up_to is None:
-            state = load_state(self._site, self._mirror, newest)
-            assert state is not None, "only a commit that validates is ever in force"
+            state = _valid(load_state(self._site, self._mirror, newest), newest)
             found = [Admission(name, newest, newest) for name in state.environments]
             return self._record(found, (), newest)
         waiting = any(item.state is not AdmissionState.APPROVED for item in known.values())
@@ -71,6 +77,7 @@ class Admitter:
         decided: list[Decision] = []
         for name in sorted(names):
             start = known.get(name) or Admission(name, up_to, up_to)
+            walk.state_of(start.commit)
             item, decisions = walk.go(start)
             decided += decisions
             if name in walk.state_of(item.commit).environments or item.state is not AdmissionState.APPROVED:
@@ -94,6 +101,7 @@ def combined(site: Site, mirror: GitRepository, newest: DesiredState) -> Desired
 
     Raises:
         RepositoryError: the mirror lacks a commit that an environment is taken from.
+        NoLongerValid: such a commit does not validate any more.
     """
     behind = {
         name: record.admission.commit
@@ -102,14 +110,14 @@ def combined(site: Site, mirror: GitRepository, newest: DesiredState) -> Desired
     }
     if not behind:
         return newest
-    states = {commit: load_state(site, mirror, commit) for commit in set(behind.values())}
+    # Never without the one that is missing: its hosts would be given what nobody approved.
+    states = {commit: _valid(load_state(site, mirror, commit), commit) for commit in set(behind.values())}
 
     def older_first(one: str, other: str) -> int:
         return 0 if one == other else -1 if mirror.is_ancestor(one, other) else 1
 
     order = sorted(behind, key=lambda name: (cmp_to_key(older_first)(behind[name]), name))
-    found = {name: state for name in order if (state := states[behind[name]]) is not None}
-    return combine(newest, found, placements(site))
+    return combine(newest, {name: states[behind[name]] for name in order}, placements(site))
 
 
 def mark_of(site: Site, in_force: str) -> str:
@@ -132,6 +140,15 @@ def load_state(site: Site, mirror: GitRepository, commit: str) -> DesiredState |
     return load(mirror, commit, site.settings.root, site.loads).state
 
 
+def _valid(state: DesiredState | None, commit: str) -> DesiredState:
+    if state is None:
+        raise NoLongerValid(
+            f"commit {commit[:10]}, which hosts are held to, does not validate any more",
+            hint="run the version of Reconciler from before, and have a commit approved that validates by both",
+        )
+    return state
+
+
 class _Walk:
     """One look along the branch. Remembers states: many environments pass the same commits."""
 
@@ -148,9 +165,12 @@ class _Walk:
         return admit(start, Line(commits, self._state, self._concern, rewritten), self)
 
     def state_of(self, commit: str) -> DesiredState:
-        state = self._state(commit)
-        assert state is not None, "only a commit that validates is ever in force or approved"
-        return state
+        """Return the state at a commit that hosts are or were held to.
+
+        Raises:
+            NoLongerValid: it does not validate any more.
+        """
+        return _valid(self._state(commit), commit)
 
     def judge(self, commit: str, environment: str, approved: DesiredState) -> Decision:
         """Judge a commit, asking the forge how it came in where that has not been told, or was not enough."""
@@ -159,11 +179,18 @@ class _Walk:
         except ForgeUnavailable as error:
             reason = f"who approved it cannot be told now: {error.what}"
             return Decision(environment, commit, Judgement(approved=False, reasons=(reason,)), known=False)
-        return Decision(environment, commit, self._judged(commit, environment, approved, change))
+        try:
+            judged = self._judged(commit, environment, approved, change)
+        except RepositoryError as error:
+            judged = Judgement(approved=False, reasons=(f"it cannot be judged: {error.what}",))
+        return Decision(environment, commit, judged)
 
     def emergency(self, commit: str, environment: str, approved: DesiredState) -> Decision | None:
         """Judge a commit by what it claims itself; no forge is needed for that."""
-        judged = self._judged(commit, environment, approved, None)
+        try:
+            judged = self._judged(commit, environment, approved, None)
+        except RepositoryError:
+            return None
         return Decision(environment, commit, judged) if judged.approved and judged.emergency else None
 
     def _judged(self, commit: str, environment: str, approved: DesiredState, change: Change | None) -> Judgement:

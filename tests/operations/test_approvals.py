@@ -9,12 +9,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from reconciler.approval.ssh_signatures import public_key_of, sign
+from reconciler.desired.model import DesiredState
+from reconciler.desired.repository import GitRepository
 from reconciler.kernel.status import Reason
+from reconciler.operations import admitting
 from reconciler.operations.audit import audit_as_json_lines
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.plan import plan_revision
 from reconciler.operations.status import site_status
 from reconciler.operations.trace import trace
+from reconciler.site import Site
 from reconciler.testing.workspace import AUTHOR
 from tests.operations.conftest import FILES, Installation
 
@@ -257,6 +261,35 @@ def test_nothing_is_let_through_by_dying_in_between(story: Story, monkeypatch: p
     story.installation.follow()
     assert story.version() == "1.0.0"
     assert story.waiting() is not None
+
+
+def test_what_brings_in_too_much_to_be_judged_is_not_let_through_and_stops_nothing_else(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.approval.git_evidence.MOST_COMMITS", 0)
+    head = story.propose({PROD: prod("2.0.0"), "environments/dev/environment.yaml": "packages:\n  app: 2.0.0\n"})
+    story.approve(head, BEN)
+    story.merge(head, ANN)
+    assert (story.version("dev"), story.version()) == ("2.0.0", "1.0.0")
+    waiting = story.waiting()
+    assert waiting is not None
+    assert "brings in more than 0 commits" in waiting[1][0]
+
+
+def test_an_approved_commit_that_a_newer_version_does_not_take_is_never_passed_over(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.direct({PROD: prod("2.0.0")})
+    real = admitting.load_state
+
+    def stricter(site: Site, mirror: GitRepository, commit: str) -> DesiredState | None:
+        return None if commit == story.first else real(site, mirror, commit)
+
+    monkeypatch.setattr(admitting, "load_state", stricter)
+    with pytest.raises(admitting.NoLongerValid, match=story.first[:10]):
+        story.version()
+    with pytest.raises(admitting.NoLongerValid):
+        story.installation.follow()
 
 
 def test_a_plan_says_whose_approval_it_takes(story: Story) -> None:
