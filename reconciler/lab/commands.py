@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -22,7 +23,16 @@ _GRACE_SECONDS = 20
 _LAST_OUTPUT_SECONDS = 1
 """How long to wait for the end of the output once the command has ended: a process it left behind may hold it."""
 
+_STARTS = 3
+"""How often a command is started whose starter dies first, as may happen on a host that is ending things."""
+
 _SIGN_BIT = 2**31
+
+
+class _NotBegun(LabError):
+    """A command that was not started: it can be asked for again without its running twice."""
+
+    reference = "lab-not-begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,15 @@ def run(prefix: WinePrefix, command: Sequence[str] | str, seconds: float) -> Fin
         LabTimeout: it took longer; it has been ended, though not what it started.
         LabError: it could not be started.
     """
+    for _ in range(_STARTS - 1):
+        with contextlib.suppress(_NotBegun):
+            return _run(prefix, command, seconds)
+    return _run(prefix, command, seconds)
+
+
+def _run(prefix: WinePrefix, command: Sequence[str] | str, seconds: float) -> Finished:
     result = prefix.drive_c.joinpath(*_RESULTS, f"{uuid.uuid4().hex}.json")
+    begun = result.with_suffix(".begun")
     request = {
         "command": command if isinstance(command, str) else list(command),
         "timeout": seconds,
@@ -89,12 +107,16 @@ def run(prefix: WinePrefix, command: Sequence[str] | str, seconds: float) -> Fin
         answer = json.loads(result.read_text("utf-8"))
     except subprocess.TimeoutExpired:
         answer = {"timedOut": True}
-    except FileNotFoundError:
-        answer = {"error": f"its starter died: {stderr.text()[-600:]}"}
+    except FileNotFoundError as error:
+        told = f"its starter died: {stderr.text()[-600:]}"
+        if not begun.exists():
+            raise _NotBegun(told, where=prefix.computer_name) from error
+        answer = {"error": told}
     finally:
         process.kill()
         process.wait()
         result.unlink(missing_ok=True)
+        begun.unlink(missing_ok=True)
     return _finished(answer, command, prefix, (stdout.text(), stderr.text()), seconds)
 
 

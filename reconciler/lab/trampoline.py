@@ -12,9 +12,13 @@ from pathlib import Path
 
 
 def main(request_text: str) -> None:
-    """Carry out a request: ``command`` (a list or a command line), ``timeout`` in seconds, ``result`` (a file)."""
+    """Carry out a request: ``command`` (a list or a command line), ``timeout`` in seconds, ``result`` (a file).
+
+    A file beside the result says that the command was begun: whoever finds neither may ask once more.
+    """
     request = json.loads(request_text)
     result = Path(request["result"])
+    result.with_suffix(".begun").touch()
     unfinished = result.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(_run(request["command"], request["timeout"])), encoding="utf-8")
     unfinished.replace(result)

@@ -127,7 +127,7 @@ def test_what_others_push_meanwhile_is_built_on(
             theirs.append(workspace.publish({DEV: "# theirs\npackages: {}\n"}, "theirs"))
         really_push(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("reconciler.operations.publish.push", push)
+    monkeypatch.setattr("reconciler.operations.pushing.push", push)
     published = publish(site, request(example_packages.get("contoso-agent", "2.1.0").path))
     bare = GitRepository(workspace.bare)
     assert bare.commit(published.commit).parents == (theirs[0],)
