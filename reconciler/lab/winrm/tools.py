@@ -9,11 +9,14 @@ from pathlib import Path
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm.libraries import launcher
 
-NAMES = ("certutil", "curl", "schtasks", "taskkill", "wevtutil")
+NAMES = ("certutil", "curl", "netstat", "powershell", "sc", "schtasks", "taskkill", "wevtutil")
+
+_FOLDERS = {"powershell": Path("WindowsPowerShell", "v1.0")}
+"""Where in System32 a program lies that does not lie in it itself."""
 
 _STAND_INS = Path(__file__).with_name("stand_ins")
 _PACKAGE = ("reconciler", "lab", "winrm", "stand_ins")
-_SHARED = ("windows_processes.py",)
+_SHARED = ("file_versions.py", "windows_processes.py", "windows_services.py")
 
 
 def install_tools(drive_c: Path) -> None:
@@ -24,7 +27,7 @@ def install_tools(drive_c: Path) -> None:
     """
     start = launcher() + f'#!"{PYTHON}" -I\r\n'.encode()
     for name in NAMES:
-        target = drive_c / "windows" / "system32" / f"{name}.exe"
+        target = drive_c / "windows" / "system32" / _FOLDERS.get(name, Path()) / f"{name}.exe"
         target.unlink(missing_ok=True)  # never written in place: the file may be the template's too
         target.write_bytes(start + _archive(name))
 

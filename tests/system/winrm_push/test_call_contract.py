@@ -1,6 +1,6 @@
 """A lab host that is reached by WinRM passes the suite's second half too: commands, settings, services, probes.
 
-What Wine cannot show is named in `UNSHOWN`, with where it is proven instead.
+Tools that Wine lacks are the lab's stand-ins: `reconciler.lab.winrm.stand_ins`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,6 @@ from tests.system.contract_host import reached_by_winrm
 from tests.system.outcomes import outcomes_of
 
 CASES = sorted(name for name in dir(call_contract.CallContract) if name.startswith("test_"))
-UNSHOWN = {
-    "test_a_file_version_is_told_in_four_numbers": (
-        "no PowerShell: tests/hosts/winrm/test_questions.py::test_what_a_tool_writes_is_understood"
-    ),
-    "test_what_listens_is_found": (
-        "netstat lists no listeners: tests/hosts/winrm/test_questions.py::test_what_a_tool_writes_is_understood"
-    ),
-    "test_a_service_is_set_up": (
-        "sc has no config: tests/hosts/winrm/test_scripts.py::test_settings_are_set_and_leftovers_deleted"
-    ),
-    "test_a_disabled_service_is_not_started": (
-        "no sc config: tests/hosts/winrm/test_scripts.py::test_a_service_that_is_gone_or_disabled_is_not_started"
-    ),
-}
-"""What Wine's own tools lack, and the test of the texts that proves it instead; one that passes is a failure."""
-
 ENDLESS = "import time; time.sleep(600)"
 SPOOLER = r"C:\windows\system32\spoolsv.exe"
 CBS = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending"
@@ -95,12 +79,6 @@ def outcomes(lab: Lab) -> dict[str, str]:
 
 
 @pytest.mark.timeout(900)  # the first case has the whole suite in its fixture
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, marks=pytest.mark.xfail(reason=UNSHOWN[case], strict=True)) if case in UNSHOWN else case
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize("case", CASES)
 def test_contract(outcomes: dict[str, str], case: str) -> None:
     assert not outcomes[case], outcomes[case]

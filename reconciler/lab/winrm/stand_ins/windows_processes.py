@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from functools import cache
 from typing import Any
 
 _SNAPSHOT_PROCESSES = 0x2
-_TERMINATE, _CREATE_PROCESS, _QUERY = 0x1, 0x80, 0x1000
+_TERMINATE, _READ_MEMORY, _CREATE_PROCESS, _QUERY = 0x1, 0x10, 0x80, 0x1000
 _STILL_ACTIVE = 259
 _PARENT_PROCESS = 0x20000
 _SUSPENDED, _DETACHED, _UNICODE_ENVIRONMENT, _EXTENDED_STARTUP = 0x4, 0x8, 0x400, 0x80000
@@ -69,6 +70,35 @@ def is_alive(pid: int) -> bool:
     _kernel().GetExitCodeProcess(handle, ctypes.byref(code))
     _kernel().CloseHandle(handle)
     return code.value == _STILL_ACTIVE
+
+
+def command_line(pid: int) -> str:
+    """Return the command line of a process; empty where it cannot be read.
+
+    It is read from the memory of the process, which Wine has no function for.
+
+    Source: learn.microsoft.com/windows/win32/api/winternl/ns-winternl-peb
+    """
+    handle = _kernel().OpenProcess(_QUERY | _READ_MEMORY, False, pid)
+    if not handle:
+        return ""
+    try:
+        about = _Basics()
+        _ntdll().NtQueryInformationProcess(handle, 0, ctypes.byref(about), ctypes.sizeof(about), None)
+        (parameters,) = struct.unpack("<Q", _read(handle, about.environment_block + 0x20, 8))
+        length, address = struct.unpack("<H6xQ", _read(handle, parameters + 0x70, 16))
+        return _read(handle, address, length).decode("utf-16-le", "replace")
+    except OSError:
+        return ""  # it has ended meanwhile
+    finally:
+        _kernel().CloseHandle(handle)
+
+
+def _read(handle: int, address: int, size: int) -> bytes:
+    room = ctypes.create_string_buffer(size)
+    if not _kernel().ReadProcessMemory(handle, address, room, size, None):
+        raise OSError("that cannot be read")
+    return room.raw
 
 
 def start_as_child_of(parent: int, words: Sequence[str], before: Callable[[int], None]) -> None:
@@ -147,6 +177,27 @@ class _Created(ctypes.Structure):
     )
 
 
+class _Basics(ctypes.Structure):
+    """PROCESS_BASIC_INFORMATION, of which the process environment block is used."""
+
+    _fields_ = (
+        ("status", ctypes.c_size_t),
+        ("environment_block", ctypes.c_size_t),
+        ("unused", ctypes.c_size_t * 4),
+    )
+
+
+@cache
+def _ntdll() -> Any:
+    if sys.platform == "win32":
+        library = ctypes.WinDLL("ntdll")
+        library.NtQueryInformationProcess.argtypes = [
+            *(wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.ULONG, ctypes.c_void_p)
+        ]
+        return library
+    raise OSError("these are processes of Windows")
+
+
 @cache
 def _kernel() -> Any:
     if sys.platform == "win32":
@@ -164,6 +215,9 @@ def _kernel() -> Any:
         kernel.UpdateProcThreadAttribute.argtypes = [
             *(ctypes.c_void_p, wintypes.DWORD, ctypes.c_size_t, ctypes.c_void_p),
             *(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p),
+        ]
+        kernel.ReadProcessMemory.argtypes = [
+            *(wintypes.HANDLE, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
         ]
         kernel.CreateProcessW.argtypes = [
             *(wintypes.LPCWSTR, wintypes.LPWSTR, ctypes.c_void_p, ctypes.c_void_p, wintypes.BOOL),
