@@ -9,14 +9,17 @@ from pathlib import Path
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm.libraries import launcher
 
-NAMES = ("certutil", "curl", "netstat", "powershell", "sc", "schtasks", "taskkill", "wevtutil")
+NAMES = ("certutil", "curl", "net", "netstat", "powershell", "sc", "schtasks", "taskkill", "wevtutil")
 
 _FOLDERS = {"powershell": Path("WindowsPowerShell", "v1.0")}
 """Where in System32 a program lies that does not lie in it itself."""
 
-_STAND_INS = Path(__file__).with_name("stand_ins")
-_PACKAGE = ("reconciler", "lab", "winrm", "stand_ins")
+_ROOT = Path(__file__).parents[2]
+_STAND_INS = Path("lab", "winrm", "stand_ins")
 _SHARED = ("file_versions.py", "windows_processes.py", "windows_services.py")
+
+_MODULES = {"powershell": (Path("agent", "windows", "wintrust.py"), Path("kernel", "signatures.py"))}
+"""What a stand-in takes from the agent, which asks Windows the same."""
 
 
 def install_tools(drive_c: Path) -> None:
@@ -34,10 +37,12 @@ def install_tools(drive_c: Path) -> None:
 
 def _archive(name: str) -> bytes:
     packed = io.BytesIO()
+    modules = (*(_STAND_INS / shared for shared in _SHARED), *_MODULES.get(name, ()))
+    packages = {package for module in modules for package in module.parents}
     with zipfile.ZipFile(packed, "w") as archive:
-        for depth in range(1, len(_PACKAGE) + 1):
-            archive.writestr("/".join((*_PACKAGE[:depth], "__init__.py")), "")
-        for shared in _SHARED:
-            archive.write(_STAND_INS / shared, "/".join((*_PACKAGE, shared)))
-        archive.write(_STAND_INS / f"{name}.py", "__main__.py")
+        for package in sorted(packages):
+            archive.writestr(Path(_ROOT.name, package, "__init__.py").as_posix(), "")
+        for module in modules:
+            archive.write(_ROOT / module, Path(_ROOT.name, module).as_posix())
+        archive.write(_ROOT / _STAND_INS / f"{name}.py", "__main__.py")
     return packed.getvalue()

@@ -8,11 +8,12 @@ import pytest
 from pypsrp.wsman import WSMan
 from winrm.protocol import Protocol
 
-from reconciler.lab import Lab, LabHost
+from reconciler.lab import Finished, Lab, LabHost
 from reconciler.lab.winrm import Limits, WinrmEndpoint, WinrmSettings
 from tests.system.certificates import LAB_ADDRESSES, Authority
 
 ANY_IDLE_TIMEOUT = Limits(min_idle_timeout_ms=0)
+Run = Callable[[str], Finished]
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,12 @@ def endpoint(winrm_host: LabHost, tls_authority: Authority) -> Iterator[WinrmEnd
     started = winrm_host.start_winrm(WinrmSettings(certificate=certificate, limits=ANY_IDLE_TIMEOUT))
     yield started
     winrm_host.stop_winrm()
+
+
+@pytest.fixture
+def run(endpoint: WinrmEndpoint, winrm_host: LabHost) -> Run:
+    """Run a command line on the host that has the stand-ins."""
+    return winrm_host.run
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import http.server
 import re
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,10 @@ from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm import WinrmEndpoint
 from reconciler.testing.waiting import eventually
 from tests.system.certificates import Authority
+from tests.system.winrm.conftest import Run
 
 CONTENT = bytes(range(256)) * 4096
 RANGE = re.compile(r"bytes=(\d+)-")
-Run = Callable[[str], Finished]
 
 
 class Files(http.server.BaseHTTPRequestHandler):
@@ -63,12 +63,6 @@ def serve(tls: ssl.SSLContext | None) -> Iterator[str]:
 @pytest.fixture
 def files() -> Iterator[str]:
     yield from serve(None)
-
-
-@pytest.fixture
-def run(endpoint: WinrmEndpoint, winrm_host: LabHost) -> Run:
-    """Run a command line on the host that has the stand-ins."""
-    return winrm_host.run
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import ctypes
 import struct
 import sys
 from ctypes import wintypes
+from typing import Any
 
 _SIGNATURE = 0xFEEF04BD
 _USUAL_TABLES = ("040904b0", "040904e4", "04090000")
@@ -17,9 +18,12 @@ _USUAL_TABLES = ("040904b0", "040904e4", "04090000")
 
 def file_version(path: str) -> str | None:
     """Return the version in four numbers of a file that has a text ``FileVersion``; `None` where it has none."""
-    if sys.platform != "win32":
-        raise OSError("versions are told by Windows")
-    library = ctypes.WinDLL("version")
+    if sys.platform == "win32":
+        return _told(ctypes.WinDLL("version"), path)
+    raise OSError("versions are told by Windows")
+
+
+def _told(library: Any, path: str) -> str | None:
     size = library.GetFileVersionInfoSizeW(wintypes.LPCWSTR(path), None)
     resource = ctypes.create_string_buffer(size)
     if not size or not library.GetFileVersionInfoW(wintypes.LPCWSTR(path), 0, size, resource):
@@ -27,9 +31,7 @@ def file_version(path: str) -> str | None:
 
     def value(name: str, unit: int = 1) -> bytes:
         found, length = ctypes.c_void_p(), wintypes.UINT()
-        done = library.VerQueryValueW(
-            resource, wintypes.LPCWSTR(name), ctypes.byref(found), ctypes.byref(length)
-        )
+        done = library.VerQueryValueW(resource, wintypes.LPCWSTR(name), ctypes.byref(found), ctypes.byref(length))
         return ctypes.string_at(found.value, length.value * unit) if done and found.value else b""
 
     named = struct.iter_unpack("<HH", value(r"\VarFileInfo\Translation")[:4])

@@ -1,10 +1,10 @@
 """A stand-in for sc.exe on lab hosts, whose Wine has one without config, queryex, qc and true exit codes.
 
-It knows query and queryex (of one service; ``state=`` and ``type= service`` of all), qc, enumdepend, config, create,
-delete, start and stop, on this machine alone, and does them through the service manager.
+It knows query and queryex (of one service; ``state=`` and ``type= service`` of all), qc, enumdepend, config,
+create, delete, start and stop, on this machine alone, and does them through the service manager.
 
-Source: learn.microsoft.com/windows-server/administration/windows-commands/sc-query, sc-config, sc-create, sc-delete;
-learn.microsoft.com/windows/win32/services/controlling-a-service-using-sc
+Source: learn.microsoft.com/windows-server/administration/windows-commands/sc-query (sc-config, sc-create,
+sc-delete); learn.microsoft.com/windows/win32/services/controlling-a-service-using-sc
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Callable
 from reconciler.lab.winrm.stand_ins import windows_services as services
 from reconciler.lab.winrm.stand_ins.windows_services import NO_CHANGE, ServiceError, Setup, Status
 
-_STOPPED, _PAUSED = 1, 7
 _STATES = (
     "STOPPED",
     "START_PENDING",
@@ -42,6 +41,9 @@ _WORDS = {
     "error=": {"ignore": 0, "normal": 1, "severe": 2, "critical": 3},
 }
 _TEXTS = ("binpath=", "depend=", "obj=", "displayname=")
+
+_UNCHANGED = Setup(NO_CHANGE, NO_CHANGE, NO_CHANGE)
+_NEW = Setup(_WORDS["type="]["own"], _WORDS["start="]["demand"], _WORDS["error="]["normal"])
 
 _BAD_COMMAND_LINE = 1639
 """ERROR_INVALID_COMMAND_LINE."""
@@ -90,10 +92,14 @@ def _query(words: list[str], extended: bool) -> None:
         return
     options = _pairs(words)
     state = options.pop("state=", "active").lower()
-    if state not in ("active", "inactive", "all") or options.pop("type=", "service").lower() != "service" or options:
+    if (
+        state not in ("active", "inactive", "all")
+        or options.pop("type=", "service").lower() != "service"
+        or options
+    ):
         raise _Refused("of query no other options than state= and type= service")
     for name, display_name, status in services.listed():
-        if state == "all" or (status.state == _STOPPED) == (state == "inactive"):
+        if state == "all" or (status.state == services.STOPPED) == (state == "inactive"):
             _print_status(name, status, display_name, extended)
 
 
@@ -147,40 +153,22 @@ def _qc(words: list[str]) -> None:
 
 
 def _enumdepend(words: list[str]) -> None:
-    """List what depends on a service, however indirectly, in the order to stop it in.
-
-    Source: learn.microsoft.com/windows/win32/api/winsvc/nf-winsvc-enumdependentservicesw
-    """
-    name = _name(words[:1])
-    with services.service(name, services.QUERY_STATUS):
-        pass
-    everything = {each.lower(): (each, display_name, status) for each, display_name, status in services.listed()}
-    needs = {each: [one.lower() for one in services.depends_on(each)] for each in everything}
-    found: list[str] = []
-    _add_dependents(name.lower(), needs, found)
+    name = _name(words[:1])  # the size of a buffer may follow
+    found = services.dependents(name)
     print(f"[SC] EnumDependentServices: entriesread = {len(found)}")
-    for each in found:
-        shown, display_name, status = everything[each]
-        _print_status(shown, status, display_name)
-
-
-def _add_dependents(name: str, needs: dict[str, list[str]], found: list[str]) -> None:
-    """Add what depends on a service, each after all that depends on it."""
-    for each, needed in needs.items():
-        if name in needed and each not in found:
-            _add_dependents(each, needs, found)
-            found.append(each)
+    for each, display_name, status in found:
+        _print_status(each, status, display_name)
 
 
 def _config(words: list[str]) -> None:
-    name, setup = _name(words[:1]), _setup(words[1:], Setup(NO_CHANGE, NO_CHANGE, NO_CHANGE, *(None,) * 4))
+    name, setup = _name(words[:1]), _setup(words[1:], _UNCHANGED)
     with services.service(name, services.CHANGE_CONFIG) as service:
         services.change(service, setup)
     print("[SC] ChangeServiceConfig SUCCESS")
 
 
 def _create(words: list[str]) -> None:
-    name, setup = _name(words[:1]), _setup(words[1:], Setup(0x10, 3, 1, *(None,) * 4))
+    name, setup = _name(words[:1]), _setup(words[1:], _NEW)
     if setup.path is None:
         raise _Refused("create with binpath= only")
     services.create(name, setup)
@@ -189,18 +177,31 @@ def _create(words: list[str]) -> None:
 
 def _setup(words: list[str], default: Setup) -> Setup:
     options = _pairs(words)
-    numbers = []
-    for option, otherwise in (("type=", default.type), ("start=", default.start), ("error=", default.error)):
-        word = options.pop(option, None)
-        if word is not None and word.lower() not in _WORDS[option]:
-            raise _Refused(f"of {option} {', '.join(_WORDS[option])} only")
-        numbers.append(otherwise if word is None else _WORDS[option][word.lower()])
+    numbers = {option: _number(option, options.pop(option, None)) for option in _WORDS}
     path, depends_on, account, display_name = (options.pop(option, None) for option in _TEXTS)
     if options:
         raise _Refused(f"no option {', '.join(options)}")
-    if depends_on is not None:
-        depends_on = depends_on.replace("/", "\0") + "\0"
-    return Setup(*numbers, path, depends_on, account, display_name)
+    return Setup(
+        type=_either(numbers["type="], default.type),
+        start=_either(numbers["start="], default.start),
+        error=_either(numbers["error="], default.error),
+        path=path,
+        depends_on=None if depends_on is None else depends_on.replace("/", "\0") + "\0",
+        account=account,
+        display_name=display_name,
+    )
+
+
+def _number(option: str, word: str | None) -> int | None:
+    if word is None:
+        return None
+    if word.lower() not in _WORDS[option]:
+        raise _Refused(f"of {option} {', '.join(_WORDS[option])} only")
+    return _WORDS[option][word.lower()]
+
+
+def _either(number: int | None, otherwise: int) -> int:
+    return otherwise if number is None else number
 
 
 def _delete(words: list[str]) -> None:

@@ -18,6 +18,7 @@ CONNECT, CREATE, ENUMERATE = 0x1, 0x2, 0x4
 QUERY_CONFIG, CHANGE_CONFIG, QUERY_STATUS, START, STOP, DELETE = 0x1, 0x2, 0x4, 0x10, 0x20, 0x10000
 """Rights: the first to the manager, the second to a service."""
 
+STOPPED, START_PENDING, STOP_PENDING, RUNNING = 1, 2, 3, 4
 NO_CHANGE = 0xFFFFFFFF
 _CONTROL_STOP = 1
 _SERVICES_OF_WINDOWS = 0x30
@@ -43,7 +44,7 @@ class Status(ctypes.Structure):
     )
 
 
-class _Listed(ctypes.Structure):
+class _Entry(ctypes.Structure):
     _fields_ = (("name", wintypes.LPWSTR), ("display_name", wintypes.LPWSTR), ("status", Status))
 
 
@@ -70,10 +71,10 @@ class Setup:
     type: int
     start: int
     error: int
-    path: str | None
-    depends_on: str | None
-    account: str | None
-    display_name: str | None
+    path: str | None = None
+    depends_on: str | None = None
+    account: str | None = None
+    display_name: str | None = None
 
 
 @contextmanager
@@ -110,8 +111,12 @@ def status(handle: int) -> Status:
     return found
 
 
-def listed() -> list[tuple[str, str, Status]]:
-    """Return the name, the display name and the status of every service that is no driver."""
+Listed = tuple[str, str, Status]
+"""A service: its name, its display name and its status."""
+
+
+def listed() -> list[Listed]:
+    """Return every service that is no driver."""
     needed, count, resume = wintypes.DWORD(), wintypes.DWORD(), wintypes.DWORD()
     told = ctypes.byref(needed), ctypes.byref(count), ctypes.byref(resume)
     what = (_PROCESS, _SERVICES_OF_WINDOWS, _ALL)
@@ -120,7 +125,7 @@ def listed() -> list[tuple[str, str, Status]]:
         room = ctypes.create_string_buffer(needed.value)
         resume.value = 0
         _check("EnumServicesStatusEx", _api().EnumServicesStatusExW(of, *what, room, len(room), *told, None))
-    rows = ctypes.cast(room, ctypes.POINTER(_Listed))
+    rows = ctypes.cast(room, ctypes.POINTER(_Entry))
     return [(row.name, row.display_name, Status.from_buffer_copy(row.status)) for row in rows[: count.value]]
 
 
@@ -184,6 +189,31 @@ def depends_on(name: str) -> list[str]:
             return []
         return list(found) if isinstance(found, list) else []
     raise OSError("these are services of Windows")
+
+
+def dependents(name: str) -> list[Listed]:
+    """Return the services that depend on one, however indirectly, in the order to stop them in.
+
+    Raises:
+        ServiceError: there is no such service.
+
+    Source: learn.microsoft.com/windows/win32/api/winsvc/nf-winsvc-enumdependentservicesw
+    """
+    with service(name, QUERY_STATUS):
+        pass
+    everything = {each[0].lower(): each for each in listed()}
+    needs = {each: [one.lower() for one in depends_on(each)] for each in everything}
+    found: list[str] = []
+    _add_dependents(name.lower(), needs, found)
+    return [everything[each] for each in found]
+
+
+def _add_dependents(name: str, needs: dict[str, list[str]], found: list[str]) -> None:
+    """Add what depends on a service, each after all that depends on it."""
+    for each, needed in needs.items():
+        if name in needed and each not in found:
+            _add_dependents(each, needs, found)
+            found.append(each)
 
 
 def _check(function: str, done: int | None) -> None:
