@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -23,16 +24,32 @@ _MODULES = {"powershell": (Path("agent", "windows", "wintrust.py"), Path("kernel
 
 
 def install_tools(drive_c: Path) -> None:
-    """Write every stand-in into System32 of the host's drive C, in place of what Wine has there.
+    """Write the stand-ins but that for `reg` into System32 of the host's drive C, in place of what Wine has there.
 
     Raises:
         LabUnavailable: the program that starts them could not be downloaded.
     """
-    start = launcher() + f'#!"{PYTHON}" -I\r\n'.encode()
     for name in NAMES:
-        target = drive_c / "windows" / "system32" / _FOLDERS.get(name, Path()) / f"{name}.exe"
-        target.unlink(missing_ok=True)  # never written in place: the file may be the template's too
-        target.write_bytes(start + _archive(name))
+        _install(drive_c, name)
+
+
+def install_reg(drive_c: Path) -> None:
+    """Write the stand-in for `reg` too, which makes every look at the host slow.
+
+    Raises:
+        LabUnavailable: the program that starts it could not be downloaded.
+    """
+    system = drive_c / "windows" / "system32"
+    if not (system / "wine-reg.exe").exists():
+        shutil.copyfile(system / "reg.exe", system / "wine-reg.exe")
+    _install(drive_c, "reg")
+
+
+def _install(drive_c: Path, name: str) -> None:
+    start = launcher() + f'#!"{PYTHON}" -I\r\n'.encode()
+    target = drive_c / "windows" / "system32" / _FOLDERS.get(name, Path()) / f"{name}.exe"
+    target.unlink(missing_ok=True)  # never written in place: the file may be the template's too
+    target.write_bytes(start + _archive(name))
 
 
 def _archive(name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What a push can show on a lab host because of the lab's stand-ins: signers, leftovers of runs, dependent services.
+"""What a push shows on a lab host thanks to the lab's stand-ins: signers, leftovers of runs, and more.
 
 The stand-in for PowerShell knows these very scripts, and asks Wine's own functions. Of an MSI, Wine says that its
 signature holds whatever was changed in it, so programs (PE) are shown here.
@@ -17,11 +17,13 @@ from reconciler.hosts.winrm.machine import WinRMMachine
 from reconciler.hosts.winrm.remote_run import RemoteRun
 from reconciler.hosts.winrm.signatures import WinRMSignatures
 from reconciler.kernel.calls import STOPPED, Call, CallKind
-from reconciler.kernel.probes import Probe, ProbeKind
+from reconciler.kernel.configuration import RegistryType, RegistryValue
+from reconciler.kernel.probes import ABSENT, Probe, ProbeKind
 from reconciler.kernel.signatures import Signature, Trust
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.processes import processes_of
 from reconciler.lab.template import PYTHON
+from reconciler.lab.winrm.tools import install_reg
 from reconciler.testing.waiting import eventually
 from tests.system.contract_host import reached_by_winrm
 
@@ -109,3 +111,29 @@ def test_dependent_services_are_stopped_before_and_started_after_a_service(
     stop = Call(CallKind.STOP, services=("LabBase",))
     assert carried_out("dependents-2", stop) == (stopped, ["stopped"] * 3)
     assert carried_out("dependents-3", start) == (started, ["running", "stopped", "running"])
+
+
+def test_a_registry_value_of_64_bits_is_set_read_and_deleted(lab: Lab) -> None:
+    """With the stand-in for reg, on a host of its own: it makes every look slow."""
+    key = r"HKLM\SOFTWARE\Reconciler Contract\Wide"
+    values = [
+        RegistryValue(key, "largest number", RegistryType.QWORD, "18446744073709551615"),
+        RegistryValue(key, "", RegistryType.QWORD, "4294967296"),
+        RegistryValue(key, "text", RegistryType.SZ, 'a "quoted" wörd; %PATH% & more'),
+    ]
+    probes = [value.probe for value in values]
+    with reached_by_winrm(lab, "wide-values") as (host, commands):
+        install_reg(host.prefix.drive_c)
+        machine = WinRMMachine(commands)
+
+        def carried_out(name: str, call: Call) -> list[str]:
+            run = machine.start(Run(name, call))
+            assert run.wait(120)
+            assert run.result() == RunResult(0, "")
+            return [answer.text for answer in machine.look(probes).answers]
+
+        answers = carried_out("wide-1", Call(CallKind.CONFIGURE, settings=tuple(values)))
+        assert [value.is_so(answer) for value, answer in zip(values, answers, strict=True)] == [True] * 3, answers
+        assert answers[:2] == ["REG_QWORD:18446744073709551615", "REG_QWORD:4294967296"]
+        gone = carried_out("wide-2", Call(CallKind.CONFIGURE, leftovers=tuple(values)))
+        assert gone == [ABSENT] * 3

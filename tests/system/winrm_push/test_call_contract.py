@@ -37,7 +37,7 @@ def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContr
         service = "ReconcilerContract"
         versioned = PYTHON
         version = "3.13.2150.1013"
-        # Wine's reg stores and shows no REG_QWORD: setting one by WinRM is proven nowhere yet.
+        # Wine's reg knows no REG_QWORD, and its stand-in is slow: test_by_stand_ins.py sets one.
         values = tuple(value for value in call_contract.VALUES if value.type is not RegistryType.QWORD)
 
         @classmethod
