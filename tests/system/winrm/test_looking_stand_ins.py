@@ -52,7 +52,7 @@ def test_netstat_tells_addresses_of_six_apart(run: Run) -> None:
         assert listening in rows(run("netstat -an -p TCPv6").stdout)
         assert listening in rows(run("netstat -an").stdout)
         assert listening not in rows(run("netstat -an -p TCP").stdout)
-        assert [*listening, "0"] in rows(run("netstat -ano").stdout)  # no process of this Windows
+        assert [*listening, "0"] in rows(run("netstat -ano").stdout)  # Wine names none
 
 
 @pytest.mark.parametrize("arguments", ["-a", "-anb", "-an -p UDP", "-n 5"])
