@@ -103,9 +103,9 @@ def _signer(asked: re.Match[str]) -> int:
 
 def _verify(path: str) -> tuple[int, tuple[tuple[str, str], ...] | None]:
     if sys.platform == "win32":
-        from reconciler.agent.windows import wintrust
+        from reconciler.agent.windows.wintrust import verify
 
-        code, subject = wintrust.verify(path)
+        code, subject = verify(path)
         return code, None if subject is None else subject.attributes
     raise OSError("signatures are checked by Windows")
 
