@@ -103,7 +103,7 @@ def _question(probe: Probe) -> str:
             name = f'/v "{probe.name}" ' if probe.name else ""
             return f'reg query "{subject}" {name}/reg:64 2>&1 && echo {_ASKED}'  # a key may be empty
         case ProbeKind.PORT:
-            return "netstat -a -n -p TCP"
+            return "netstat -a -n -p TCP & netstat -a -n -p TCPv6"
         case ProbeKind.HTTP:
             return f'curl -s -o nul -m {probe.seconds:.0f} -w "%{{http_code}}" "{subject}" & echo.'
         case ProbeKind.COMMAND:
