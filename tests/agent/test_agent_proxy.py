@@ -22,9 +22,13 @@ class ConnectProxy:
         self.passed = bytearray()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._serving = threading.Thread(target=self._serve, daemon=True)
+        self._serving.start()
 
     def close(self) -> None:
+        # Closed under a thread that waits on it, its number could come to be another listener's.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self._serving.join()
         self.listener.close()
 
     def _serve(self) -> None:

@@ -46,10 +46,12 @@ def test_the_agent_is_pushed_enrols_and_takes_over(pushed: PushedFleet, example_
     by_agent = pushed.publish("by its agent", contoso_agent="2.1.0")
     pushed.await_synced(by_agent)
     assert code not in pushed.installed(host)
-    record = pushed.site.hosts.find(HOST)
-    assert record is not None
-    assert record.observation is not None
-    assert record.observation.agent_version
+
+    def told_by_the_agent() -> bool:
+        record = pushed.site.hosts.find(HOST)
+        return record is not None and record.observation is not None and bool(record.observation.agent_version)
+
+    assert eventually(told_by_the_agent)
 
 
 def test_a_host_whose_file_does_not_say_how_to_reach_it_is_refused(pushed: PushedFleet) -> None:
