@@ -18,7 +18,7 @@ from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.store.changes import Word
 from reconciler.store.pushes import NO_COMMIT, RefUpdate
-from tests.contracts.forge_contract import BRANCH, Deed, ForgeContract, Landed, Story, Way
+from tests.contracts.forge_contract import BRANCH, Deed, ForgeContract, Landed, Step, Story, Way
 from tests.daemon.conftest import FILES
 
 PEOPLE = ("ann", "ben", "cleo", "dora", "emil", "finn")
@@ -31,9 +31,6 @@ class BuiltInWorld:
     forge: Forge
     tells_heads = True
     tells_pushers = True
-    dismisses = False
-    checked = True
-    ways = frozenset({Way.MERGE_COMMIT})
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -58,8 +55,6 @@ class BuiltInWorld:
         return f"@{name}"
 
     def merged(self, story: Story) -> Landed:
-        if any(step.deed is Deed.DISMISS for step in story.steps):
-            pytest.skip("nobody can take back another's review here")
         if story.into != "main":
             return self._merged_elsewhere(story)
         heads = [self._commit("ann", BRANCH, "first")]
@@ -142,6 +137,18 @@ class TestBuiltInReview(ForgeContract):
     def world(self, tmp_path: Path) -> Iterator[BuiltInWorld]:
         with open_site(Settings(data=tmp_path, host_repository=True)) as site:
             yield BuiltInWorld(site)
+
+    @pytest.mark.parametrize("way", [Way.MERGE_COMMIT])
+    def test_a_merged_change_is_told_however_it_was_merged(self, world: BuiltInWorld, way: Way) -> None:
+        """There is one way of merging here."""
+        super().test_a_merged_change_is_told_however_it_was_merged(world, way)
+
+    def test_a_dismissed_approval_does_not_stand(self, world: BuiltInWorld) -> None:
+        """Nobody can take back what another said: who approved takes it back by rejecting."""
+        assert set(Word) == set(WORDS.values())
+        steps = (Step(Deed.APPROVE, "ben"), Step(Deed.REJECT, "ben"), Step(Deed.APPROVE, "cleo"))
+        change, _ = self.told(world, Story("taken-back", steps))
+        assert [found.by for found in change.approvals] == [world.who("cleo")]
 
 
 del ForgeContract  # pytest would run it by itself

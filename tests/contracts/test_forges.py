@@ -25,8 +25,6 @@ FIRST, SECOND = COMMITS["<first>"], COMMITS["<second>"]
 class ExchangeWorld:
     """A forge as its reference has it. A situation is a file of exchanges, chosen by the story's name."""
 
-    ways = frozenset(Way)
-    checked = True
     tells_heads = True
     tells_pushers = True
     forge: Forge

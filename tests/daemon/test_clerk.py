@@ -45,7 +45,7 @@ class RecordingForge:
         return tuple(self.opened)
 
     def propose(self, _branch: str, _title: str, _body: str) -> OpenChange:
-        raise NotImplementedError
+        raise AssertionError("nothing is proposed here")
 
     def set_status(self, commit: str, _context: str, state: CheckState, text: str) -> None:
         number = next(change.number for change in self.opened if change.change.head == commit)

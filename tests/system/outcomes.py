@@ -17,8 +17,8 @@ class Outcomes(unittest.TestResult):
     def addSuccess(self, test: unittest.TestCase) -> None:
         self.found[test.id().rpartition(".")[2]] = ""
 
-    def addFailure(self, test: unittest.TestCase, error: object) -> None:
-        self.found[test.id().rpartition(".")[2]] = "".join(traceback.format_exception(error[1]))  # type: ignore[index]
+    def addFailure(self, test: unittest.TestCase, error: tuple[object, BaseException, object]) -> None:
+        self.found[test.id().rpartition(".")[2]] = "".join(traceback.format_exception(error[1]))
 
     addError = addFailure
 

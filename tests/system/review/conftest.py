@@ -20,7 +20,6 @@ from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.testing.daemon_process import DaemonProcess
 from reconciler.testing.waiting import eventually
-from tests.approval.conftest import ssh_keygen  # noqa: F401 - a fixture
 from tests.daemon.conftest import FILES
 
 PROD = "environments/prod/environment.yaml"

@@ -22,7 +22,6 @@ from reconciler.operations.status import site_status
 from reconciler.operations.trace import Trace, trace
 from reconciler.site import Site
 from reconciler.testing.waiting import eventually
-from tests.approval.conftest import ssh_keygen  # noqa: F401 - a fixture
 from tests.system.conftest import ExamplePackages
 from tests.system.review.conftest import HostedServer, Person
 
@@ -89,7 +88,7 @@ def company(
     server: HostedServer,
     example_packages: ExamplePackages,
     tmp_path: Path,
-    ssh_keygen: str,  # noqa: F811
+    ssh_keygen: str,
 ) -> Iterator[Company]:
     with ExitStack() as after:
         site = after.enter_context(server.site())
