@@ -28,7 +28,8 @@ MACHINE = "S-1-5-18"
 _CURRENT = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion"
 _USER_DATA = rf"{_CURRENT}\Installer\UserData"
 _REGISTERED = r"HKLM\SOFTWARE\Classes\Installer"
-_VALUES = ("DisplayName", "DisplayVersion", "State")
+_VALUES = ("DisplayVersion", "State")
+_OF_NAMES = ("DisplayName",)
 _OF_PATCHES = ("Uninstallable",)
 _SIGNALS = (
     (rf"{_CURRENT}\Component Based Servicing", "RebootPending", "Windows servicing (CBS)"),
@@ -41,6 +42,7 @@ _UPDATE_EXE = "an update installer (UpdateExeVolatile)"
 _BOOT_QUERY = "*[System[Provider[@Name='Microsoft-Windows-Kernel-General'] and EventID=12]]"
 _PATCH_STATES = {"0x1": PatchState.APPLIED, "0x2": PatchState.SUPERSEDED, "0x4": PatchState.OBSOLETED}
 
+_NOTHING = "ver >nul"
 _MARK = "==="
 _ACCOUNTS, _VALUE_OF, _CODES, _FAMILIES, _REBOOTS = "accounts", "value", "codes", "families", "reboots"
 _RENAME_VALUES = ("PendingFileRenameOperations", "PendingFileRenameOperations2")
@@ -78,11 +80,13 @@ class Inventory:
 class Scope:
     """What an inventory asks for besides what all do: each question takes the host its time.
 
-    ``accounts`` are the SIDs of the accounts whose products are asked for. ``patches`` asks which patches can be
-    taken off again, ``boot`` when Windows was started.
+    ``accounts`` are the SIDs of the accounts whose products are asked for. ``names`` asks how products are called
+    and which family each belongs to, ``patches`` which patches can be taken off again, ``boot`` when Windows was
+    started.
     """
 
     accounts: frozenset[str] = frozenset({MACHINE})
+    names: bool = True
     patches: bool = True
     boot: bool = True
 
@@ -92,22 +96,24 @@ EVERYTHING = Scope()
 
 
 def inventory_command(scope: Scope = EVERYTHING) -> str:
-    """Return the command that asks for everything. It changes nothing and may be run again at any time."""
+    """Return the command that asks for all of a scope. It changes nothing and may be run again at any time."""
     products = [
         (_VALUE_OF, _reg(rf'"{_USER_DATA}\{account}\Products"', f"/s /v {name}"))
         for account in sorted(scope.accounts)
-        for name in (*_VALUES, *(_OF_PATCHES if scope.patches else ()))
+        for name in (*(_OF_NAMES if scope.names else ()), *_VALUES, *(_OF_PATCHES if scope.patches else ()))
     ]
-    booted = f'wevtutil qe System "/q:{_BOOT_QUERY}" /c:1 /rd:true /f:xml 2>nul' if scope.boot else "ver >nul"
+    families = _reg(rf"{_CURRENT}\Installer\UpgradeCodes", "/s") if scope.names else _NOTHING
+    booted = f'wevtutil qe System "/q:{_BOOT_QUERY}" /c:1 /rd:true /f:xml 2>nul' if scope.boot else _NOTHING
     reboots = (_reg(f'"{key}"', "") for key, _, _ in _SIGNALS)
     parts = (
         (_ACCOUNTS, _reg(_USER_DATA, "")),
         *products,
         (_CODES, _reg(rf"{_REGISTERED}\Products", "/s /v PackageCode")),
-        (_FAMILIES, _reg(rf"{_CURRENT}\Installer\UpgradeCodes", "/s")),
+        (_FAMILIES, families),
         (_REBOOTS, " & ".join(reboots)),
         (_UPDATES, _reg(r"HKLM\SOFTWARE\Microsoft\Updates", "/v UpdateExeVolatile")),
-        (_RENAMES, " & ".join(_reg(f'"{_SESSION_MANAGER}"', f"/v {name}") for name in _RENAME_VALUES)),
+        # All the values of the key, which are few: `reg` takes longer to begin than to read them.
+        (_RENAMES, _reg(f'"{_SESSION_MANAGER}"', "")),
         (_ROOM, "dir /-c %SystemDrive%\\"),
         (_SYSTEM, "ver & echo %PROCESSOR_ARCHITECTURE%"),
         (_BOOT, booted),
@@ -116,12 +122,13 @@ def inventory_command(scope: Scope = EVERYTHING) -> str:
     return " & ".join([*told, f"echo {_MARK}{_END}"])
 
 
-def read_inventory(answer: str, host: str) -> Inventory:
+def read_inventory(answer: str, host: str, scope: Scope = EVERYTHING) -> Inventory:
     """Understand what a host answered. Nothing about it is trusted; lines that mean nothing are passed over.
 
     Args:
         answer: what the command wrote.
         host: the host's name, for messages.
+        scope: what was asked. Without its ``names``, products have neither name nor upgrade code.
 
     Raises:
         InventoryIncomplete: a part is missing.
@@ -139,7 +146,8 @@ def read_inventory(answer: str, host: str) -> Inventory:
     }
     products = _products(values, codes, _families(sections))
     # A key that is there and empty makes `reg` say nothing; with products, neither of these is.
-    unsaid = any(not any(lines) for name, lines in sections if name in (_ACCOUNTS, _FAMILIES))
+    never_empty = (_ACCOUNTS, _FAMILIES) if scope.names else (_ACCOUNTS,)
+    unsaid = any(not any(lines) for name, lines in sections if name in never_empty)
     if unsaid if products else codes:
         raise _incomplete(host)
     lines_of = {name: lines for name, lines in sections if name != _VALUE_OF}
@@ -266,7 +274,7 @@ def _signals(reboots: list[str], updates: list[str]) -> tuple[str, ...]:
 
 def _renames(lines: list[str]) -> tuple[str, ...]:
     r"""Return the files that the next boot replaces. `reg` writes ``\0`` between texts."""
-    listed = [data.split(r"\0") for _, _, data in _values(lines)]
+    listed = [data.split(r"\0") for _, name, data in _values(lines) if name in _RENAME_VALUES]
     targets = {path for pairs in listed for path in pairs[1::2] if path}
     return tuple(sorted(path.removeprefix("!").removeprefix("\\??\\") for path in targets))
 

@@ -6,8 +6,8 @@ in the journal: what became of it is found out once the host is there again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from reconciler.agent.machine import Look, MachineError, Run, Running
 from reconciler.hosts.winrm.commands import Commands, HostAway
@@ -18,6 +18,7 @@ from reconciler.hosts.winrm.remote_run import STOPPED, RemoteRun
 from reconciler.hosts.winrm.scripts import CLAIM, LOG, SCRIPT, script_of
 from reconciler.hosts.winrm.tasks import TASK_FOLDER, task_definition, task_name
 from reconciler.hosts.winrm.uploads import packed, upload_commands
+from reconciler.kernel.observation import InstalledPatch, InstalledProduct
 from reconciler.kernel.probes import LONGEST_PROBE, Answer, Probe, ProbeKind
 
 _TASK = "task.xml"
@@ -32,6 +33,37 @@ _MOST_ACCOUNTS = 5
 _TIMEOUT = "timeout"
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a host has told in one of its shells and is not asked again: each question takes it its time.
+
+    ``products`` holds, by what is always asked of a product, what else it told of it: name and upgrade code belong
+    to one version of one package, and no patch that came or went since can have changed them.
+    """
+
+    shell: int = -1
+    booted_at: int = 0
+    products: Mapping[InstalledProduct, InstalledProduct] = field(default_factory=dict)
+    patches: tuple[InstalledPatch, ...] = ()
+
+    def naming(self, look: Look) -> _Told:
+        """Return this with the names of a look at which they were asked for."""
+        products = {_unnamed(product): product for product in look.products}
+        return replace(self, products=products, patches=look.patches)
+
+    def complete(self, look: Look) -> Look | None:
+        """Return a look with what was told before; ``None`` where there is something that no name is known of."""
+        products = [self.products.get(_unnamed(product)) for product in look.products]
+        named = tuple(product for product in products if product is not None)
+        if len(named) < len(products) or look.patches != self.patches:
+            return None
+        return replace(look, products=named, booted_at=self.booted_at)
+
+
+def _unnamed(product: InstalledProduct) -> InstalledProduct:
+    return replace(product, name="", upgrade_code=None)
+
+
 class WinRMMachine:
     """One host. Implements `reconciler.agent.machine.Machine`; for one thread at a time.
 
@@ -42,7 +74,7 @@ class WinRMMachine:
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
         self._scope = Scope(patches=False)
-        self._booted_at = self._booted_in = 0
+        self._told = _Told()
 
     def look(self, probes: Sequence[Probe] = ()) -> Look:
         """Look at the host: by one command, and one more for each probe that is a command itself.
@@ -123,23 +155,30 @@ class WinRMMachine:
     def _inventory(self, asked: Sequence[str]) -> tuple[Look, str]:
         """Look; again where the answer is not whole, or tells of what was not asked for.
 
-        A reboot ends every shell, so the time of the last one is asked for once in each.
+        A reboot ends every shell, so in each new one everything is asked for.
         """
         problem = MachineError("it could not be looked at", where=self._commands.host)
         for _ in range(_LOOKS):
-            scope = replace(self._scope, boot=self._booted_in != self._commands.shells)
+            known = self._told.shell == self._commands.shells
+            scope = self._scope if known else replace(self._scope, names=True, boot=True)
             text = self._commands.run(" & ".join([inventory_command(scope), *asked]), repeatable=True).output
             try:
-                found = read_inventory(text, self._commands.host)
+                found = read_inventory(text, self._commands.host, scope)
             except InventoryIncomplete as error:
                 problem = MachineError(error.what, where=error.where, hint=error.hint)
                 continue
-            if scope.boot:
-                self._booted_at, self._booted_in = found.look.booted_at, self._commands.shells
             accounts = frozenset({MACHINE, *sorted(found.accounts)[:_MOST_ACCOUNTS]})
-            self._scope = Scope(accounts, patches=bool(found.look.patches))
-            if self._scope == replace(scope, boot=True) and self._booted_in == self._commands.shells:
-                return replace(found.look, booted_at=self._booted_at), text
+            self._scope = Scope(accounts, names=True, patches=bool(found.look.patches), boot=False)
+            if not (accounts <= scope.accounts and scope.patches >= self._scope.patches):
+                continue
+            if scope.boot:
+                self._told = _Told(self._commands.shells, found.look.booted_at)
+            if scope.names:
+                self._told = self._told.naming(found.look)
+            look = self._told.complete(found.look)
+            if look is not None and self._told.shell == self._commands.shells:
+                self._scope = replace(self._scope, names=False)
+                return look, text
         raise problem
 
     def _ask_apart(self, asked: Sequence[str]) -> str:
