@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from reconciler.agent.machine import Machine, Run, Running, RunResult
 from reconciler.kernel.calls import call_of
-from reconciler.kernel.observation import Context, InstalledProduct, ProductState
-from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.observation import Context, InstalledPatch, InstalledProduct, PatchState, ProductState
+from reconciler.kernel.releases import MsiRelease, PatchRelease
 from reconciler.kernel.steps import Action, Verb
 
 _LONGEST = 180.0
@@ -26,7 +26,8 @@ class ContractPackages:
     """The packages that the suite installs, as files on the machine.
 
     ``minor`` has the product code of ``first``; ``major`` another one, and a higher version. ``refusing`` has a
-    launch condition that never holds, with the text ``refusal``. ``slow`` is of another family.
+    launch condition that never holds, with the text ``refusal``. ``slow`` is of another family. ``patch`` is for
+    ``first`` and cannot be taken off.
     """
 
     files: dict[str, str]
@@ -37,6 +38,7 @@ class ContractPackages:
     refusing: MsiRelease
     refusal: str
     slow: MsiRelease
+    patch: PatchRelease
 
 
 class MachineContract(unittest.TestCase):
@@ -70,13 +72,14 @@ class MachineContract(unittest.TestCase):
                 self.run_to_end(Verb.REMOVE, _release_of(product, self.packages))
         self.before = set(self.machine.look().products)
 
-    def begin(self, verb: Verb, release: MsiRelease) -> tuple[Running, str]:
+    def begin(self, verb: Verb, release: MsiRelease | PatchRelease) -> tuple[Running, str]:
         """Start a run; return it and its name."""
-        action = Action(verb, release.product_code, release.version, release)
+        product = release.product_code if isinstance(release, MsiRelease) else release.targets[0]
+        action = Action(verb, product, release.version, release)
         run = Run(f"contract-{uuid.uuid4().hex}", call_of(action, self.packages.files))
         return self.machine.start(run), run.name
 
-    def run_to_end(self, verb: Verb, release: MsiRelease) -> tuple[int, str]:
+    def run_to_end(self, verb: Verb, release: MsiRelease | PatchRelease) -> tuple[int, str]:
         """Carry a run out; return its exit code and error text."""
         running, _ = self.begin(verb, release)
         assert running.wait(_LONGEST), "the run did not end"
@@ -160,6 +163,22 @@ class MachineContract(unittest.TestCase):
         assert self.run_to_end(Verb.REMOVE, self.packages.first)[0] == 0
         assert self.added() == set()
         assert self.run_to_end(Verb.REMOVE, self.packages.first)[0] == 1605
+
+    def test_a_patch_is_seen_while_its_product_is_there(self) -> None:
+        """The product stays what it is, and takes the patch along when it goes."""
+        self.run_to_end(Verb.INSTALL, self.packages.first)
+        assert self.run_to_end(Verb.PATCH, self.packages.patch)[0] == 0
+        code = self.packages.first.product_code
+        applied = InstalledPatch(self.packages.patch.patch_code, code, PatchState.APPLIED, removable=False)
+        assert self.machine.look().patches == (applied,)
+        assert self.added() == {self.product(self.packages.first)}
+        assert self.run_to_end(Verb.REMOVE, self.packages.first)[0] == 0
+        assert self.machine.look().patches == ()
+
+    def test_a_patch_without_its_product_is_refused(self) -> None:
+        """The code is not always Windows' 1642, but never 0."""
+        assert self.run_to_end(Verb.PATCH, self.packages.patch)[0] != 0
+        assert self.machine.look().patches == ()
 
     def test_a_missing_file_is_an_error_and_changes_nothing(self) -> None:
         """The code is not always Windows' 1619, but never 0."""

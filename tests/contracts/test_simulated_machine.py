@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 from pathlib import Path
 
+from reconciler.kernel.artifact import Artifact
+from reconciler.kernel.releases import PatchRelease
 from reconciler.testing.machine_contract import ContractPackages, MachineContract
-from reconciler.testing.sample_packages import STRANGER, UPGRADE_CODE, Catalog
+from reconciler.testing.sample_packages import STRANGER, UPGRADE_CODE, Catalog, guid
+from reconciler.testing.simulated_files import SimulatedPatch, write_simulated_msp
 from reconciler.testing.simulated_machine import SimulatedMachine
 from reconciler.testing.simulated_state import Fault
 
@@ -18,17 +22,21 @@ class TestSimulatedMachine(MachineContract):
         simulated = SimulatedMachine(self._root / "machine.json")
         simulated.windows.put(STRANGER)
         catalog = Catalog()
+        first = catalog.release("1.0.0", 1)
+        fix, fix_file = SimulatedPatch(guid(5), (first.product_code,), removable=False), self._root / "fix.msp"
+        fix_file.write_bytes(write_simulated_msp(fix))
         refusal = "This product needs the moon to be full."
         self.machine = simulated
         self.packages = ContractPackages(
-            files={},
+            files={_artifact(fix_file).sha256: str(fix_file)},
             upgrade_code=UPGRADE_CODE,
-            first=catalog.release("1.0.0", 1),
+            first=first,
             minor=catalog.release("1.0.1", 1),
             major=catalog.release("2.0.0", 2),
             refusing=catalog.release("3.0.0", 3, refuses=refusal),
             refusal=refusal,
             slow=catalog.release("0.1.0", 4),
+            patch=PatchRelease("1.0.0.1", fix.patch_code, _artifact(fix_file), fix.targets),
         )
         for release in catalog.releases:
             path = self._root / release.artifact.file_name
@@ -51,6 +59,11 @@ class TestSimulatedMachine(MachineContract):
 
     def let_slow_end(self) -> None:
         """It ends by itself."""
+
+
+def _artifact(file: Path) -> Artifact:
+    content = file.read_bytes()
+    return Artifact(hashlib.sha256(content).hexdigest(), len(content), file.name)
 
 
 del MachineContract  # pytest would run it by itself

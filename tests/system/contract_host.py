@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +17,14 @@ from reconciler.hosts.winrm.connection import Connection
 from reconciler.hosts.winrm.opening import open_protocol
 from reconciler.hosts.winrm.target import Target
 from reconciler.kernel.artifact import Artifact
-from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.releases import MsiRelease, PatchRelease
 from reconciler.lab import Lab, LabHost
 from reconciler.lab.packages import BuiltPackage
 from tests.system.conftest import ExamplePackages, MisbehavingReleases
+from tests.system.installer_deltas import Change, make_patch
 
 FOLDER = r"C:\Contract"
+PATCH_CODE = "{A34F5150-9C3E-4B5E-8C4A-2A5E8D3B7A11}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Placed:
     """The suite's releases by the part that they play, and where their files lie on the host, by sha256."""
 
     releases: dict[str, MsiRelease]
+    patch: PatchRelease
     files: dict[str, str]
     upgrade_code: str
 
@@ -52,7 +57,20 @@ def place(host: LabHost, examples: ExamplePackages, misbehaving: MisbehavingRele
     for name, package in packages.items():
         files[releases[name].artifact.sha256] = rf"{FOLDER}\{name}\{package.source.file_name}"
         host.copy_in(package.path, files[releases[name].artifact.sha256])
-    return Placed(releases, files, packages["first"].source.upgrade_code)
+    patch, files[patch.artifact.sha256] = _place_patch(host, packages["first"])
+    return Placed(releases, patch, files, packages["first"].source.upgrade_code)
+
+
+def _place_patch(host: LabHost, package: BuiltPackage) -> tuple[PatchRelease, str]:
+    """Put a patch of a package on a host, and return where."""
+    source, path = package.source, rf"{FOLDER}\fix.msp"
+    changes = [Change("Property", "SITE", 2, "patched")]
+    with tempfile.TemporaryDirectory() as folder:
+        file = make_patch(Path(folder, "fix.msp"), PATCH_CODE, source, changes, {})
+        host.copy_in(file, path)
+        content = file.read_bytes()
+    artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content), "fix.msp")
+    return PatchRelease(f"{source.version}.1", PATCH_CODE, artifact, (source.product_code,)), path
 
 
 @contextmanager

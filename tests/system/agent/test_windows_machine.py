@@ -38,6 +38,7 @@ def outcomes(lab: Lab, example_packages, misbehaving_releases) -> dict[str, str]
             "upgradeCode": placed.upgrade_code,
             "refusal": REFUSAL,
             "releases": {name: encode(release) for name, release in placed.releases.items()},
+            "patch": encode(placed.patch),
             "pythonVersion": PYTHON_VERSION,
             "started": misbehaving_releases.started,
             "proceed": misbehaving_releases.proceed,

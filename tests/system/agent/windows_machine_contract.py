@@ -19,7 +19,7 @@ from reconciler.agent.machine import Run
 from reconciler.agent.windows.machine import WindowsMachine
 from reconciler.agent.windows.process_list import list_processes
 from reconciler.kernel.calls import Call, CallKind
-from reconciler.kernel.releases import MsiRelease
+from reconciler.kernel.releases import MsiRelease, PatchRelease
 from reconciler.kernel.wire import decode
 from reconciler.testing.machine_contract import ContractPackages, MachineContract
 
@@ -49,6 +49,7 @@ class WindowsMachineContract(MachineContract):
         files=dict(DESCRIBED["files"]),
         upgrade_code=DESCRIBED["upgradeCode"],
         refusal=DESCRIBED["refusal"],
+        patch=decode(PatchRelease, DESCRIBED["patch"]),
         **{name: decode(MsiRelease, release) for name, release in DESCRIBED["releases"].items()},
     )
     started = Path(DESCRIBED["started"])

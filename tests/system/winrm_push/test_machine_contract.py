@@ -69,7 +69,11 @@ def outcomes(
     with reached_by_winrm(lab, "by-winrm") as (host, commands):
         placed = place(host, example_packages, misbehaving_releases)
         packages = ContractPackages(
-            files=placed.files, upgrade_code=placed.upgrade_code, refusal="", **placed.releases
+            files=placed.files,
+            upgrade_code=placed.upgrade_code,
+            refusal="",
+            patch=placed.patch,
+            **placed.releases,
         )
         return outcomes_of(suite_for(commands, packages, host, misbehaving_releases))
 
