@@ -18,8 +18,9 @@ from pathlib import Path
 
 from reconciler.agent.run_folder import CALL_NAME, LOG_NAME, claim_run, write_result
 from reconciler.agent.windows.command_line import run_command
+from reconciler.agent.windows.jobs import join_job
 from reconciler.agent.windows.process_list import end_by_image
-from reconciler.agent.windows.processes import own_claim
+from reconciler.agent.windows.processes import own_claim, own_run_job
 from reconciler.agent.windows.service_control import (
     NO_SUCH_SERVICE,
     StopFailed,
@@ -44,6 +45,7 @@ def main(arguments: list[str]) -> None:
     (folder,) = arguments
     if not claim_run(folder, own_claim()):
         return  # the agent was restarted before this process began, and has seen to it otherwise
+    join_job(own_run_job())
     try:
         call = decode(Call, json.loads((Path(folder) / CALL_NAME).read_text("utf-8")))
         code, message = _carry_out(call, Path(folder) / LOG_NAME)

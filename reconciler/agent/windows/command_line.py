@@ -21,6 +21,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+from reconciler.agent.windows.jobs import CommandJob
 from reconciler.agent.windows.process_list import end_tree
 from reconciler.agent.windows.processes import open_process
 
@@ -55,11 +56,14 @@ def run_command(line: str, seconds: float, log: Path | None = None) -> tuple[int
     if output is not None:
         output.take(child)
     process = open_process(child.pid)
+    job = CommandJob(int(child._handle))  # type: ignore[attr-defined]
     code: int | None
     try:
         code = ctypes.c_int(child.wait(seconds)).value
+        job.let_go()
     except subprocess.TimeoutExpired:
         code = None
+        job.end()
         if process is not None:
             end_tree(child.pid, process.created)
         child.wait()

@@ -18,8 +18,9 @@ import json
 from reconciler.agent.run_folder import CALL_NAME, LOG_NAME, claim_run, write_result
 from reconciler.agent.windows import msi
 from reconciler.agent.windows.installer_mutex import wait_for_installer
+from reconciler.agent.windows.jobs import join_job
 from reconciler.agent.windows.msi import UiHandler
-from reconciler.agent.windows.processes import own_claim
+from reconciler.agent.windows.processes import own_claim, own_run_job
 
 INSTALL, REMOVE, PATCH, UNPATCH = "install", "remove", "patch", "unpatch"
 
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> None:
     (folder,) = arguments
     if not claim_run(folder, own_claim()):
         return  # the agent was restarted before this process began, and has seen to it otherwise
+    join_job(own_run_job())
     with open(rf"{folder}\{CALL_NAME}", encoding="utf-8") as file:
         call = json.load(file)  # not by the kernel's wire format, which is slow to load
     seconds = min(_LONGEST_WAIT, call["seconds"] / 2 if "seconds" in call else _LONGEST_WAIT)

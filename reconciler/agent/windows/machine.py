@@ -17,10 +17,11 @@ from reconciler.agent.local_runs import LocalRuns
 from reconciler.agent.local_runs import Process as LocalProcess
 from reconciler.agent.machine import Look
 from reconciler.agent.windows.boot import booted_at, free_bytes, pending_renames, reboot_signals, system
+from reconciler.agent.windows.jobs import end_job
 from reconciler.agent.windows.patches import list_patches
 from reconciler.agent.windows.probes import answer_probes
 from reconciler.agent.windows.process_list import end_by_image, end_tree
-from reconciler.agent.windows.processes import Process, find_process, open_process
+from reconciler.agent.windows.processes import Process, find_process, open_process, run_job
 from reconciler.agent.windows.products import list_products
 from reconciler.agent.windows.self_upgrade import concerns_agent, upgrade_command
 from reconciler.kernel.calls import Call, CallKind
@@ -104,6 +105,7 @@ class _RunProcess:
         The installer's service and its custom actions are no descendants of the run's.
         """
         created = self._process.created
+        end_job(run_job(self._process.pid, created))
         end_tree(self._process.pid, created)
         end_by_image(_INSTALLER_IMAGE, created)
 

@@ -72,7 +72,7 @@ def list_processes() -> list[Listed]:
 def end_tree(pid: int, created: int) -> None:
     """End a process by force, with all that it has started, and wait until they are gone.
 
-    A process whose parent has ended before is not found: Windows keeps no list of descendants.
+    A process whose parent has ended before is not found: `reconciler.agent.windows.jobs` is for that.
 
     Args:
         pid: its id.

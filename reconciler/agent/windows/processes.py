@@ -35,6 +35,21 @@ def own_claim() -> str:
     return f"{_kernel.GetCurrentProcessId()} {_created(_kernel.GetCurrentProcess())}"
 
 
+def run_job(pid: int, created: int) -> str:
+    """Return the name of the job of the run that a process carries out.
+
+    Args:
+        pid: its id.
+        created: its creation time.
+    """
+    return f"ReconcilerRun-{pid}-{created}"
+
+
+def own_run_job() -> str:
+    """Return the name of the job of the run that this process carries out."""
+    return run_job(_kernel.GetCurrentProcessId(), _created(_kernel.GetCurrentProcess()))
+
+
 def find_process(claim: str) -> Process | None:
     """Return the running process that calls itself ``claim`` (see `own_claim`), or ``None``."""
     try:

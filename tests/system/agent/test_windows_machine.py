@@ -20,7 +20,11 @@ CASES = sorted(
     for name in dir(suite)
     if name.startswith("test_")
 )
-OF_WINDOWS = ["test_another_installation_is_waited_for"]
+OF_WINDOWS = [
+    "test_another_installation_is_waited_for",
+    "test_what_an_ended_process_has_left_behind_is_ended_too",
+    "test_a_probe_that_takes_too_long_leaves_nothing_behind",
+]
 PYTHON_VERSION = "3.13.2150.1013"
 REFUSAL = "needs a newer version of Windows."
 LIBRARY = LAB_PROGRAM + r"\lib\reconciler\testing"

@@ -19,6 +19,7 @@ from reconciler.agent.machine import Run
 from reconciler.agent.windows.machine import WindowsMachine
 from reconciler.agent.windows.process_list import list_processes
 from reconciler.kernel.calls import Call, CallKind
+from reconciler.kernel.probes import Probe, ProbeKind
 from reconciler.kernel.releases import MsiRelease, PatchRelease
 from reconciler.kernel.wire import decode
 from reconciler.testing.machine_contract import ContractPackages, MachineContract
@@ -95,6 +96,10 @@ class WindowsMachineContract(MachineContract):
             ctypes.windll.kernel32.CloseHandle(held)
 
 
+ORPHAN = "import time; time.sleep(600)  # left behind"
+MAKES_ORPHANS = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {ORPHAN!r}])"
+
+
 class WindowsCallContract(CallsOfWindows):
     machine = MACHINE
     folder = str(FOLDER)
@@ -106,6 +111,7 @@ class WindowsCallContract(CallsOfWindows):
     def setUpClass(cls) -> None:
         create = ["sc", "create", cls.service, "binPath=", SPOOLER, "start=", "demand"]
         subprocess.run(create, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        Path(FOLDER, "orphans.py").write_text(MAKES_ORPHANS, encoding="utf-8")
 
     def setUp(self) -> None:
         self.others = {pid for pid, _, _ in list_processes()}
@@ -119,6 +125,23 @@ class WindowsCallContract(CallsOfWindows):
 
     def endless_runs(self) -> bool:
         return "python.exe" in self.new_images()
+
+    def test_what_an_ended_process_has_left_behind_is_ended_too(self) -> None:
+        """As the first part of many an installer does: nobody's child runs, and the run is not over."""
+        running = self.begin(Call(CallKind.COMMAND, f"{self.leaves_behind()} & {self.endless_command()}"))
+        wait_until(lambda: self.new_images().count("python.exe") >= 3)
+        running.kill()
+        assert running.wait(90)
+        assert not self.endless_runs()
+
+    def test_a_probe_that_takes_too_long_leaves_nothing_behind(self) -> None:
+        """Its own time ends it, and not the agent."""
+        line = f"{self.leaves_behind()} & {self.endless_command()}"
+        assert self.ask(Probe(ProbeKind.COMMAND, line, seconds=5.0)) == ["timeout"]
+        assert not self.endless_runs()
+
+    def leaves_behind(self) -> str:
+        return f'"{sys.executable}" "{FOLDER / "orphans.py"}"'
 
     def new_images(self) -> list[str]:
         return [image for pid, _, image in list_processes() if pid not in self.others]
