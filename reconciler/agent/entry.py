@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from reconciler import __version__
 from reconciler.agent.agent_log import open_log
 from reconciler.agent.loop import Agent
 from reconciler.agent.machine import Machine, Signatures
@@ -61,7 +62,7 @@ def make_agent(data: Path, machine: Machine, signatures: Signatures) -> Agent | 
     except (ReconcilerError, OSError) as error:
         complain(f"the agent cannot start: {error}")
         return None
-    _log.info("the agent starts in %s", data)
+    _log.info("the agent %s starts in %s", __version__, data)
     return agent
 
 

@@ -32,6 +32,11 @@ def claim_run(folder: str, owner: str) -> bool:
         return False
 
 
+def take_over_run(folder: str, owner: str) -> None:
+    """Claim the run anew, from an owner that has ended without a result."""
+    write_atomically(os.path.join(folder, _CLAIM_NAME), owner)
+
+
 def read_claim(folder: str) -> str | None:
     """Return who claimed the run, or ``None``."""
     return _read(os.path.join(folder, _CLAIM_NAME))

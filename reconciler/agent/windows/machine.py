@@ -16,6 +16,7 @@ import reconciler
 from reconciler.agent.local_runs import LocalRuns
 from reconciler.agent.local_runs import Process as LocalProcess
 from reconciler.agent.machine import Look
+from reconciler.agent.windows.apart import start_apart
 from reconciler.agent.windows.boot import booted_at, free_bytes, pending_renames, reboot_signals, system
 from reconciler.agent.windows.jobs import end_job
 from reconciler.agent.windows.patches import list_patches
@@ -34,8 +35,6 @@ _CHILD = (
 )
 _OF_WINDOWS_INSTALLER = (CallKind.INSTALL, CallKind.REMOVE, CallKind.PATCH, CallKind.UNPATCH)
 _INSTALLER_IMAGE = "msiexec.exe"
-_APART = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-_ACCESS_DENIED = 5
 
 
 class WindowsMachine:
@@ -68,10 +67,10 @@ class WindowsMachine:
 def _start_child(folder: Path, call: Call) -> LocalProcess:
     """Start a child process that is not in the agent's job, so that it outlives the agent."""
     if concerns_agent(call):
-        return _Child(_spawn(upgrade_command(folder, call)))
+        return _Child(start_apart(upgrade_command(folder, call)))
     module = "installer_run" if call.kind in _OF_WINDOWS_INSTALLER else "call_run"
     # What is to be called stands in the run's folder: a command line can be read by others, and is logged.
-    return _Child(_spawn([sys.executable, "-I", "-S", "-c", _CHILD.format(module), str(folder)]))
+    return _Child(start_apart([sys.executable, "-I", "-S", "-c", _CHILD.format(module), str(folder)]))
 
 
 class _Child:
@@ -113,23 +112,3 @@ class _RunProcess:
 def _find_run(claim: str) -> LocalProcess | None:
     process = find_process(claim)
     return _RunProcess(process) if process is not None else None
-
-
-def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
-    try:
-        return _popen(command, _APART | subprocess.CREATE_BREAKAWAY_FROM_JOB)
-    except OSError as error:
-        if error.winerror != _ACCESS_DENIED:
-            raise
-        return _popen(command, _APART)  # the job that the agent runs in lets nobody go
-
-
-def _popen(command: list[str], flags: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        creationflags=flags,
-        close_fds=True,
-    )

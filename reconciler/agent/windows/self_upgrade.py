@@ -1,4 +1,4 @@
-"""Prepares a run of the installer that replaces the agent itself. Runs nothing.
+"""Prepares a run of the installer that replaces the agent itself, and takes it up again after a reboot.
 
 Such a run stops the service and replaces the Python that would carry it, so it works from copies: of this Python,
 of this agent's code, and of the MSI that this agent was installed from, to go back to. All of them lie in the
@@ -14,6 +14,7 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
+import json
 import shutil
 import threading
 import time
@@ -21,9 +22,11 @@ from ctypes import c_uint
 from pathlib import Path
 
 import reconciler
+from reconciler.agent.durable import write_atomically
 from reconciler.agent.machine import MachineError
-from reconciler.agent.run_folder import read_claim
+from reconciler.agent.run_folder import CALL_NAME, read_claim, read_result
 from reconciler.agent.sign_of_life import INSTANCE
+from reconciler.agent.windows.apart import start_apart
 from reconciler.agent.windows.msi import ERROR_SUCCESS, dll
 from reconciler.agent.windows.processes import find_process
 from reconciler.agent.windows.products import list_products
@@ -34,7 +37,11 @@ from reconciler.kernel.calls import Call, CallKind
 _CODE = Path(reconciler.__file__).parent.parent
 """The archive or the folder that the agent's code was loaded from."""
 
-_COPIES = "upgrade"
+_COPIES, _COMMAND = "upgrade", "command.json"
+RESUMED = "resumed"
+"""The last argument of a watch that begins after the installation."""
+
+_LONGEST_START = 30.0
 _LONGEST_INSTALLATION = 60.0
 _LOOK_EVERY = 0.2
 _LONGEST_PATH = 1024
@@ -66,15 +73,21 @@ def upgrade_command(folder: Path, call: Call) -> list[str]:
     try:
         _copy(Path(sys.executable).parent, home / "python")
         _copy(_CODE, home / _CODE.name)
-        former = _copy_former(home)
+        return _keep_command(folder, home, _copy_former(home))
     except OSError as error:
         raise MachineError(f"the agent's upgrade cannot be prepared: {error}", where=str(home)) from error
+
+
+def _keep_command(folder: Path, home: Path, former: str) -> list[str]:
+    """Return the command, written down for `resume_upgrade`."""
     child = (
         f"import sys; sys.path.insert(0, {str(home / _CODE.name)!r}); "
         "from reconciler.agent.windows.upgrade_run import main; main(sys.argv[1:])"
     )
     arguments = [str(folder), former, INSTANCE]
-    return [str(home / "python" / Path(sys.executable).name), "-I", "-S", "-c", child, *arguments]
+    command = [str(home / "python" / Path(sys.executable).name), "-I", "-S", "-c", child, *arguments]
+    write_atomically(home / _COMMAND, json.dumps(command))
+    return command
 
 
 def upgrade_goes_on(data: Path) -> bool:
@@ -85,6 +98,33 @@ def upgrade_goes_on(data: Path) -> bool:
     """
     claims = (read_claim(str(copies.parent)) for copies in data.glob(f"runs/*/{_COPIES}"))
     return any(claim is not None and find_process(claim) is not None for claim in claims)
+
+
+def resume_upgrade(data: Path, stopping: threading.Event) -> None:
+    """Have somebody watch over this agent where it was installed by a run that a reboot cut off; and await that.
+
+    The run is then one that goes on, as for an agent that was not restarted.
+
+    Args:
+        data: the agent's data folder.
+        stopping: ends the waiting.
+
+    Raises:
+        OSError: the watch cannot be started.
+    """
+    for copies in data.glob(f"runs/*/{_COPIES}"):
+        folder = str(copies.parent)
+        claim = read_claim(folder)
+        if claim is None or find_process(claim) is not None or read_result(folder) is not None:
+            continue
+        call = json.loads(Path(folder, CALL_NAME).read_text("utf-8"))
+        if property_of(Path(call["subject"]), "ProductCode") not in _installed_agents():
+            continue
+        start_apart([*json.loads((copies / _COMMAND).read_text("utf-8")), RESUMED])
+        deadline = time.monotonic() + _LONGEST_START
+        while read_claim(folder) == claim and time.monotonic() < deadline:
+            if stopping.wait(_LOOK_EVERY):
+                return
 
 
 def await_registration(stopping: threading.Event) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from reconciler.agent.agent_log import open_log
 from reconciler.agent.entry import BAD_START, complain, make_agent
 from reconciler.agent.windows.data_folder import protect_folder
-from reconciler.agent.windows.self_upgrade import await_registration
+from reconciler.agent.windows.self_upgrade import await_registration, resume_upgrade
 from reconciler.agent.windows.service_manager import restart_after_a_crash
 
 NAME = "ReconcilerAgent"
@@ -112,6 +112,7 @@ class _Service:
         def run() -> None:
             try:
                 await_registration(self._stop)
+                self._resume_upgrade()
                 agent.run()
             finally:
                 ended.set()
@@ -126,6 +127,12 @@ class _Service:
             _log.warning("the service stops in the midst of a turn")
         _log.info("the agent has stopped")
         self._tell(_STOPPED, BAD_START if broke_off else 0)
+
+    def _resume_upgrade(self) -> None:
+        try:
+            resume_upgrade(self._data, self._stop)
+        except (OSError, ValueError):
+            _log.exception("nobody watches over this release of the agent")
 
     def _control(self, control: int, _kind: int, _event: object, _context: object) -> int:
         if control in (_CONTROL_STOP, _CONTROL_SHUTDOWN):

@@ -1,7 +1,7 @@
 """The run that replaces the agent: installs the new one, waits for it to reach the server, else goes back.
 
 It works from copies, outlives both agents, and writes its result when it is over: whichever agent is left reads
-it. It holds out against a crash of either agent, and not against a reboot: then the one installed stays.
+it. It holds out against a crash of either agent; after a reboot a new agent that starts has it started again.
 """
 
 # ruff: noqa: E402 - the platform is asserted before what only Windows has is imported
@@ -16,7 +16,7 @@ import json
 import time
 from pathlib import Path
 
-from reconciler.agent.run_folder import CALL_NAME, LOG_NAME, claim_run, write_result
+from reconciler.agent.run_folder import CALL_NAME, LOG_NAME, claim_run, take_over_run, write_result
 from reconciler.agent.settings import load_settings
 from reconciler.agent.sign_of_life import forget_sign_of_life, read_sign_of_life
 from reconciler.agent.windows.installer_mutex import wait_for_installer
@@ -49,19 +49,25 @@ def main(arguments: list[str]) -> None:
 
     Args:
         arguments: the run's folder, with its call in it; the MSI of the agent that is installed, or nothing; which
-            agent process started this.
+            agent process started this; whether the new agent is installed already, and to be watched over only.
     """
-    folder, former, instance = arguments
-    if not claim_run(folder, own_claim()):
-        return
+    folder, former, instance, *resumed = arguments
     data = Path(folder).parent.parent
-    patience = _patience(data)
-    forget_sign_of_life(data)
     call = json.loads(Path(folder, CALL_NAME).read_text("utf-8"))
-    if not wait_for_installer(_LONGEST_WAIT):
-        write_result(folder, _ALREADY_RUNNING, "another installation was at work all the time; nothing was run")
+    patience = _patience(data)
+    if resumed:
+        take_over_run(folder, own_claim())
+        code, message = 0, ""
+    elif not claim_run(folder, own_claim()):
         return
-    code, message = call_installer(call, rf"{folder}\{LOG_NAME}")
+    else:
+        forget_sign_of_life(data)
+        if not wait_for_installer(_LONGEST_WAIT):
+            write_result(
+                folder, _ALREADY_RUNNING, "another installation was at work all the time; nothing was run"
+            )
+            return
+        code, message = call_installer(call, rf"{folder}\{LOG_NAME}")
     version = property_of(Path(call["subject"]), "ProductVersion")
     if code not in _GOOD:
         failed = message or f"the installer of the agent {version} returned {code}"

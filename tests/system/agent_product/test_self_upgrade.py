@@ -5,11 +5,15 @@ from __future__ import annotations
 from reconciler import __version__
 from reconciler.kernel.attempts import Outcome
 from reconciler.kernel.steps import StepKind, Verb
+from reconciler.testing.waiting import eventually
 
 CANNOT_START = 'raise SystemExit("this release cannot start")'
 CANNOT_CONNECT = """
 from reconciler.agent import contact
-contact.Contact.exchange = lambda self, findings, busy: setattr(self, "due_at", self.due_at + 3600)
+def exchange(self, findings, busy):
+    _log.info("no server today")
+    self.due_at += 3600
+contact.Contact.exchange = exchange
 """
 
 
@@ -48,10 +52,24 @@ def test_a_release_that_cannot_reach_the_server_is_taken_back(product):
     _assert_taken_back(product, CANNOT_CONNECT)
 
 
+def test_a_release_that_cannot_reach_the_server_is_taken_back_although_windows_was_restarted_meanwhile(product):
+    first, second = product.build(), product.build("9.0.0", CANNOT_CONNECT)
+    assert product.install(first) == 0
+    product.want(second, first)
+    eventually(lambda: "no server today" in product.read(r"logs\agent.log"))
+    product.host.shutdown()
+    product.host.boot()
+    _assert_was_taken_back(product)
+
+
 def _assert_taken_back(product, broken):
     first, second = product.build(), product.build("9.0.0", broken)
     assert product.install(first) == 0
     product.want(second, first)
+    _assert_was_taken_back(product)
+
+
+def _assert_was_taken_back(product):
     (attempt,) = product.attempts(1)
     assert attempt.outcome is Outcome.FAILED_ROLLED_BACK
     assert attempt.message.endswith(f"{__version__} was put back")
