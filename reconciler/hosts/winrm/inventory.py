@@ -4,21 +4,18 @@ Products come from what Windows Installer itself keeps (``Installer\UserData``),
 since an Uninstall entry under HKLM does not prove an install for the machine. Package codes and families stand
 under packed GUIDs. Everything is read with `reg`, in the 64-bit view, which for these keys is the only one.
 
-What is not in an answer must not be taken for not being there: `reg` ends a search with the number of its
-findings, which is held against what came, and what is registered against what is installed.
-
-Source: learn.microsoft.com/windows-server/administration/windows-commands/reg-query
+What is not in an answer must not be taken for not being there, so what is registered is held against what is
+installed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.agent.machine import Look
-from reconciler.kernel.errors import ReconcilerError
+from reconciler.hosts.winrm.reg_query import KEY, all_found, incomplete, query, values_in
 from reconciler.kernel.identity import InvalidIdentity, unpack_guid
 from reconciler.kernel.observation import Context, InstalledPatch, InstalledProduct, PatchState, ProductState
 
@@ -50,9 +47,6 @@ _UPDATES, _RENAMES, _SYSTEM, _ROOM, _BOOT, _END = "updates", "renames", "system"
 _ONCE = (_ACCOUNTS, _VALUE_OF, _CODES, _FAMILIES, _REBOOTS, _UPDATES, _RENAMES, _SYSTEM, _ROOM, _BOOT, _END)
 
 _SID = re.compile(r"S-[0-9]+(?:-[0-9]+)+")
-_KEY = re.compile(r"HKEY_LOCAL_MACHINE\\(?P<path>.+)")
-_VALUE = re.compile(r" {4}(?P<name>.+?) {4}REG_[A-Z_]+(?: {4}(?P<data>.*))?")
-_FOUND = re.compile(r"\D*(?P<count>[0-9]+)\D*")
 _INSTALLED = re.compile(
     r".*\\UserData\\(?P<sid>S-[0-9-]+)\\Products\\(?P<packed>[0-9A-Fa-f]{32})\\InstallProperties"
 )
@@ -60,12 +54,6 @@ _PATCHED = re.compile(
     r".*\\UserData\\S-1-5-18\\Products\\(?P<packed>[0-9A-Fa-f]{32})\\Patches\\(?P<patch>[0-9A-Fa-f]{32})"
 )
 _STARTED = re.compile(r"SystemTime=['\"](?P<time>[0-9T:.-]+)Z['\"]")
-
-
-class InventoryIncomplete(ReconcilerError):
-    """An answer of which a part is missing, so that nothing may be concluded from what is not there."""
-
-    reference = "inventory-incomplete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +86,22 @@ EVERYTHING = Scope()
 def inventory_command(scope: Scope = EVERYTHING) -> str:
     """Return the command that asks for all of a scope. It changes nothing and may be run again at any time."""
     products = [
-        (_VALUE_OF, _reg(rf'"{_USER_DATA}\{account}\Products"', f"/s /v {name}"))
+        (_VALUE_OF, query(rf'"{_USER_DATA}\{account}\Products"', f"/s /v {name}"))
         for account in sorted(scope.accounts)
         for name in (*(_OF_NAMES if scope.names else ()), *_VALUES, *(_OF_PATCHES if scope.patches else ()))
     ]
-    families = _reg(rf"{_CURRENT}\Installer\UpgradeCodes", "/s") if scope.names else _NOTHING
+    families = query(rf"{_CURRENT}\Installer\UpgradeCodes", "/s") if scope.names else _NOTHING
     booted = f'wevtutil qe System "/q:{_BOOT_QUERY}" /c:1 /rd:true /f:xml 2>nul' if scope.boot else _NOTHING
-    reboots = (_reg(f'"{key}"', "") for key, _, _ in _SIGNALS)
+    reboots = (query(f'"{key}"') for key, _, _ in _SIGNALS)
     parts = (
-        (_ACCOUNTS, _reg(_USER_DATA, "")),
+        (_ACCOUNTS, query(_USER_DATA)),
         *products,
-        (_CODES, _reg(rf"{_REGISTERED}\Products", "/s /v PackageCode")),
+        (_CODES, query(rf"{_REGISTERED}\Products", "/s /v PackageCode")),
         (_FAMILIES, families),
         (_REBOOTS, " & ".join(reboots)),
-        (_UPDATES, _reg(r"HKLM\SOFTWARE\Microsoft\Updates", "/v UpdateExeVolatile")),
+        (_UPDATES, query(r"HKLM\SOFTWARE\Microsoft\Updates", "/v UpdateExeVolatile")),
         # All the values of the key, which are few: `reg` takes longer to begin than to read them.
-        (_RENAMES, _reg(f'"{_SESSION_MANAGER}"', "")),
+        (_RENAMES, query(f'"{_SESSION_MANAGER}"')),
         (_ROOM, "dir /-c %SystemDrive%\\"),
         (_SYSTEM, "ver & echo %PROCESSOR_ARCHITECTURE%"),
         (_BOOT, booted),
@@ -135,13 +123,13 @@ def read_inventory(answer: str, host: str, scope: Scope = EVERYTHING) -> Invento
     """
     sections = _sections(answer)
     if any(name not in dict(sections) for name in _ONCE):
-        raise _incomplete(host)
-    values = [value for name, lines in sections if name == _VALUE_OF for value in _found(lines, host)]
+        raise incomplete(host)
+    values = [value for name, lines in sections if name == _VALUE_OF for value in all_found(lines, host)]
     codes = {
         key.rpartition("\\")[2].upper(): _unpacked(data)
         for name, lines in sections
         if name == _CODES
-        for key, value, data in _found(lines, host)
+        for key, value, data in all_found(lines, host)
         if value == "PackageCode"
     }
     products = _products(values, codes, _families(sections))
@@ -149,7 +137,7 @@ def read_inventory(answer: str, host: str, scope: Scope = EVERYTHING) -> Invento
     never_empty = (_ACCOUNTS, _FAMILIES) if scope.names else (_ACCOUNTS,)
     unsaid = any(not any(lines) for name, lines in sections if name in never_empty)
     if unsaid if products else codes:
-        raise _incomplete(host)
+        raise incomplete(host)
     lines_of = {name: lines for name, lines in sections if name != _VALUE_OF}
     look = Look(
         products=products,
@@ -160,21 +148,8 @@ def read_inventory(answer: str, host: str, scope: Scope = EVERYTHING) -> Invento
         pending_renames=_renames(lines_of[_RENAMES]),
         free_bytes=_free_bytes(lines_of[_ROOM]),
     )
-    accounts = {line.rpartition("\\")[2] for line in lines_of[_ACCOUNTS] if _KEY.fullmatch(line)}
+    accounts = {line.rpartition("\\")[2] for line in lines_of[_ACCOUNTS] if KEY.fullmatch(line)}
     return Inventory(look, frozenset(account for account in accounts if _SID.fullmatch(account)))
-
-
-def _incomplete(host: str) -> InventoryIncomplete:
-    return InventoryIncomplete(
-        "its answer is not whole",
-        where=host,
-        hint="do cmd and reg run there for this account, as an administrator?",
-    )
-
-
-def _reg(key: str, options: str) -> str:
-    """Errors are kept: `reg` that says nothing at all has not run."""
-    return f"reg query {key} {options}{' ' if options else ''}/reg:64 2>&1"
 
 
 def _sections(answer: str) -> list[tuple[str, list[str]]]:
@@ -188,38 +163,12 @@ def _sections(answer: str) -> list[tuple[str, list[str]]]:
     return sections
 
 
-def _values(lines: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield the key, the name and the data of each value that `reg query` wrote."""
-    key = ""
-    for line in lines:
-        if match := _KEY.fullmatch(line):
-            key = match["path"]
-        elif match := _VALUE.fullmatch(line):
-            yield key, match["name"], match["data"] or ""
-
-
-def _found(lines: list[str], host: str) -> list[tuple[str, str, str]]:
-    """Return the values that a search found, which must be as many as it says at its end, in whatever language.
-
-    Of a key that is not there `reg` tells no number, and it never says nothing.
-
-    Raises:
-        InventoryIncomplete: they are fewer.
-    """
-    values = list(_values(lines))
-    last = next((line for line in reversed(lines) if line), "")
-    told = _FOUND.fullmatch(last)
-    if not last or (int(told["count"]) != len(values) if told is not None else values):
-        raise _incomplete(host)
-    return values
-
-
 def _families(sections: list[tuple[str, list[str]]]) -> dict[str, str | None]:
     """Return the upgrade code of each packed product code; of two that name one, the first counts."""
     families: dict[str, str | None] = {}
     for section, lines in sections:
         if section == _FAMILIES:
-            for key, name, _ in _values(lines):
+            for key, name, _ in values_in(lines):
                 families.setdefault(name.upper(), _unpacked(key.rpartition("\\")[2]))
     return families
 
@@ -266,15 +215,15 @@ def _patches(found: list[tuple[str, str, str]]) -> tuple[InstalledPatch, ...]:
 
 
 def _signals(reboots: list[str], updates: list[str]) -> tuple[str, ...]:
-    below = {line.rpartition("\\")[2] for line in reboots if _KEY.fullmatch(line)}
+    below = {line.rpartition("\\")[2] for line in reboots if KEY.fullmatch(line)}
     signals = [asker for _, name, asker in _SIGNALS if name in below]
-    volatile = {name: data for _, name, data in _values(updates)}.get("UpdateExeVolatile", "0x0")
+    volatile = {name: data for _, name, data in values_in(updates)}.get("UpdateExeVolatile", "0x0")
     return (*signals, _UPDATE_EXE) if volatile not in ("0x0", "") else tuple(signals)
 
 
 def _renames(lines: list[str]) -> tuple[str, ...]:
     r"""Return the files that the next boot replaces. `reg` writes ``\0`` between texts."""
-    listed = [data.split(r"\0") for _, name, data in _values(lines) if name in _RENAME_VALUES]
+    listed = [data.split(r"\0") for _, name, data in values_in(lines) if name in _RENAME_VALUES]
     targets = {path for pairs in listed for path in pairs[1::2] if path}
     return tuple(sorted(path.removeprefix("!").removeprefix("\\??\\") for path in targets))
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from reconciler.agent.machine import Look, MachineError, Run, Running
 from reconciler.hosts.winrm.commands import Commands, HostAway
 from reconciler.hosts.winrm.connection import LONGEST_COMMAND
-from reconciler.hosts.winrm.inventory import MACHINE, InventoryIncomplete, Scope, inventory_command, read_inventory
+from reconciler.hosts.winrm.inventory import MACHINE, Scope, inventory_command, read_inventory
 from reconciler.hosts.winrm.questions import Questions
+from reconciler.hosts.winrm.reg_query import InventoryIncomplete
 from reconciler.hosts.winrm.remote_run import STOPPED, RemoteRun
 from reconciler.hosts.winrm.scripts import CLAIM, LOG, SCRIPT, script_of
 from reconciler.hosts.winrm.tasks import TASK_FOLDER, task_definition, task_name

@@ -15,11 +15,11 @@ from reconciler.agent.machine import Look
 from reconciler.hosts.winrm.connection import LONGEST_COMMAND
 from reconciler.hosts.winrm.inventory import (
     MACHINE,
-    InventoryIncomplete,
     Scope,
     inventory_command,
     read_inventory,
 )
+from reconciler.hosts.winrm.reg_query import InventoryIncomplete
 from reconciler.kernel.wire import decode
 
 ANSWERS = Path(__file__).with_name("answers")
