@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -183,13 +184,19 @@ class Pusher:
             if kept.opened.target == target:
                 return kept.opened
             kept.opened.connection.close()
-        ledger = _Ledger(self._site, self._roster, self._reports, name, self._looked_at)
+        ledger = _Ledger(
+            self._site, self._roster, self._reports, name, self._looked_at, partial(self._stands, name)
+        )
         connection = Connection(name, lambda: open_protocol(target), ledger.answered)
         commands = Commands(name, connection)
         folder = self._site.settings.data / "pushed" / name
         machine, files = WinRMMachine(commands), WinRMFiles(commands, self._files)
         kept.opened = _Opened(target, connection, PushedHost(folder, machine, files, ledger, self._stopping))
         return kept.opened
+
+    def _stands(self, name: str, digest: str) -> bool:
+        with self._changed:
+            return name in self._hosts and self._assigned(name) == digest
 
     def _note(self, name: str, kept: _Kept, trouble: str) -> None:
         if trouble == kept.trouble:
@@ -219,8 +226,15 @@ class _Ledger:
     """Where it is kept what became of one host. Implements `reconciler.hosts.winrm.pushed_host.Ledger`."""
 
     def __init__(
-        self, site: Site, roster: Roster, reports: Reports, name: str, looked_at: Callable[[str], None]
+        self,
+        site: Site,
+        roster: Roster,
+        reports: Reports,
+        name: str,
+        looked_at: Callable[[str], None],
+        stands: Callable[[str], bool],
     ) -> None:
+        self.stands = stands
         self._site = site
         self._roster = roster
         self._reports = reports

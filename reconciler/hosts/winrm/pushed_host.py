@@ -28,6 +28,9 @@ from reconciler.kernel.steps import Step
 class Ledger(Protocol):
     """Where it is kept what became of one host. The same place as for hosts with an agent."""
 
+    def stands(self, digest: str) -> bool:
+        """Return whether the host is still to be worked on from here, for the assignment with this digest."""
+
     def busy(self, package: str | None) -> None:
         """A step runs for ``package``, or none does any longer."""
 
@@ -88,6 +91,8 @@ class PushedHost:
         decision = converge(assignment, observation, time.time())
         if decision.step is None:
             return decision.look_again_at
+        if not self._ledger.stands(digest):
+            return time.time()  # a look takes its time: something else is wanted now, or an agent has taken over
         self._carry_out(assignment, decision.step, look)
         self._report(self._look(assignment)[1], digest)
         return time.time()

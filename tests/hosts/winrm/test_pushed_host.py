@@ -71,6 +71,10 @@ class Ledger:
         self.reports: list[Report] = []
         self.logs: dict[str, bytes] = {}
         self.busy_with: list[str | None] = []
+        self.in_force = "digest"
+
+    def stands(self, digest: str) -> bool:
+        return digest == self.in_force
 
     def busy(self, package: str | None) -> None:
         self.busy_with.append(package)
@@ -132,6 +136,14 @@ def test_before_it_is_known_what_is_wanted_nothing_is_done(
     host.cycle(None, "")
     assert machine.started == []
     assert len(ledger.reports) == 1
+
+
+def test_no_step_begins_for_what_was_wanted_before_the_look(
+    host: PushedHost, machine: Unsteady, catalog: Catalog, ledger: Ledger
+) -> None:
+    ledger.in_force = "newer"
+    assert host.cycle(catalog.assignment(catalog.release("1.0.0", 1)), "digest") is not None, "to look again"
+    assert machine.started == []
 
 
 @pytest.mark.parametrize("broken", ["wait", "start"])
