@@ -14,19 +14,18 @@ settings.load_profile("shared-machine")
 
 @pytest.fixture(scope="session")
 def ssh_keygen() -> str:
-    found = shutil.which("ssh-keygen")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have ssh-keygen (Debian: openssh-client)", pytrace=False)
-        pytest.skip("needs ssh-keygen (Debian: openssh-client)")
-    return found
+    return _tool("ssh-keygen", "openssh-client")
 
 
 @pytest.fixture(scope="session")
 def gpg() -> str:
-    found = shutil.which("gpg")
+    return _tool("gpg", "gnupg")
+
+
+def _tool(name: str, package: str) -> str:
+    found = shutil.which(name)
     if found is None:
         if os.environ.get("CI"):
-            pytest.fail("CI must have gpg (Debian: gnupg)", pytrace=False)
-        pytest.skip("needs gpg (Debian: gnupg)")
+            pytest.fail(f"CI must have {name} (Debian: {package})", pytrace=False)
+        pytest.skip(f"needs {name} (Debian: {package})")
     return found
