@@ -1,15 +1,13 @@
 """Runs benchmarks and prints their figures: ``python -m benchmarks [NAME…] [--format json]``.
 
+Each runs in a process of its own: what one leaves in memory would slow the next down, and count as its memory.
 Exits 0 whether or not a bound is met, as the table says which; 1 where a benchmark could not be carried out.
 """
 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from types import FrameType
-from typing import NoReturn
 
 from benchmarks import (
     agent_idle,
@@ -22,6 +20,7 @@ from benchmarks import (
     resume_download,
     winrm_inventory,
 )
+from benchmarks.apart import end_on_signals, run_apart
 from benchmarks.measure import Figure, progress
 from benchmarks.tables import as_json, print_table
 from reconciler.kernel.errors import ReconcilerError
@@ -48,15 +47,14 @@ def main() -> int:
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    end_on_signals()
     results: dict[str, tuple[Figure, ...]] = {}
     failed = False
     try:
         for name in dict.fromkeys(arguments.names or BENCHMARKS):
             progress(f"{name}: {sys.modules[BENCHMARKS[name].__module__].__doc__}".partition("\n")[0])
             try:
-                results[name] = BENCHMARKS[name]()
+                results[name] = run_apart(BENCHMARKS[name])
             except ReconcilerError as error:
                 progress(f"error: {name} could not be carried out: {error}")
                 failed = True
@@ -68,14 +66,6 @@ def main() -> int:
     elif results:
         print_table(results)
     return 1 if failed else 0
-
-
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Have everything taken down, and let no second signal break into that."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    progress("ending: what was started is being taken down")
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
