@@ -88,11 +88,23 @@ class WinePrefix:
     def switch_on(self) -> None:
         """Boot: start the server and the services; nothing to do where it is on.
 
+        On a busy machine a boot of Wine's breaks off now and then, so it is done a second time.
+
         Raises:
-            LabError: it did not come up.
+            LabTimeout: it did not come up in its time.
+            LabError: it did not come up, twice.
         """
         if self.is_on():
             return
+        try:
+            self._boot()
+        except LabTimeout:
+            raise
+        except LabError:
+            self.cut_power()
+            self._boot()
+
+    def _boot(self) -> None:
         # With -p the server stays when the last ordinary process ends, and so the services do.
         self.quietly(["wineserver", "-p"], _SERVER_SECONDS)
         if available_naming() is Naming.REGISTRY:

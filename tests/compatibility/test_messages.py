@@ -50,7 +50,7 @@ def test_todays_server_serves_such_an_agent(server, peer):
     host = ScriptedHost(server, "DEV-07")
     token = make_token(server.site, "dev")
     enrol = frozen(peer, "enrol", TOKEN=token, KEY_SHA256=protocol.hash_key(host.key))
-    assert host.ask("POST", protocol.ENROL, json.dumps(enrol).encode()).status == 204
+    eventually(lambda: host.ask("POST", protocol.ENROL, json.dumps(enrol).encode()).status == 204)
     check_in = json.dumps(frozen(peer, "check-in")).encode()
     answer = eventually(lambda: _with_assignment(host.ask("POST", protocol.CHECK_IN, check_in)))
     assert answer.json["send_report"] is True
