@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -30,6 +31,7 @@ _SCHEDULER = "services.exe"
 _NEVER_RUN, _RUNNING, _TERMINATED = 267011, 267009, 267014
 """SCHED_S_TASK_HAS_NOT_RUN, SCHED_S_TASK_RUNNING and SCHED_S_TASK_TERMINATED."""
 
+_LONGEST_WRITE, _LOOK_EVERY = 0.5, 0.05
 _CANNOT_START = 0x80070002
 """ERROR_FILE_NOT_FOUND."""
 
@@ -190,11 +192,17 @@ def _file_of(name: str) -> Path:
 
 
 def _read(name: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(_file_of(name).read_text("utf-8"))
-    except OSError as error:
-        raise _Refused("The system cannot find the file specified.") from error
-    return found
+    """Return a task. One that another process is just writing may not be there at the first look."""
+    deadline = time.monotonic() + _LONGEST_WRITE
+    while True:
+        try:
+            found: dict[str, Any] = json.loads(_file_of(name).read_text("utf-8"))
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise _Refused("The system cannot find the file specified.") from error
+            time.sleep(_LOOK_EVERY)  # a file of another process: nothing to await
+        else:
+            return found
 
 
 def _write(name: str, task: dict[str, Any]) -> None:
