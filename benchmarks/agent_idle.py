@@ -71,7 +71,7 @@ def _measure(site: Site, daemon: DaemonProcess) -> tuple[Figure, ...]:
     relay = Relay(urlsplit(daemon.start()).port or 0)
     _await(lambda: site.revisions.in_force() is not None, "no revision came into force")
     (host,) = lab_of(site).up([_HOST])
-    _start_agent(site, host, f"https://localhost:{relay.port}")
+    _start_agent(site, host, f"https://127.0.0.1:{relay.port}")
     _await(lambda: bool(site_status(site).hosts), "the agent did not report")
     host.start([PYTHON, "-c", _BARE])
     time.sleep(5 * _POLL_SECONDS)  # what an agent does once after its start is over

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     address: str = Field(default="127.0.0.1", description="The address on which the daemon serves agents.")
     port: int = Field(default=8443, ge=0, le=65535, description="The port; 0 takes any free one.")
     server_names: tuple[str, ...] = Field(
-        default=("localhost", "127.0.0.1"),
+        default=("127.0.0.1", "localhost"),
         description="Names and addresses by which agents reach the daemon, for its certificate (a JSON list).",
     )
     fetch_seconds: float = Field(

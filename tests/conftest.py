@@ -1,4 +1,4 @@
-"""What all tests share: how Hypothesis behaves on a machine that others use as well, and tools to agree with."""
+"""What all tests share: an environment that is the same on every machine, Hypothesis' settings, and other tools."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ import shutil
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Git reads no configuration of this machine or user, and makes up no identity from the host name: a test that
+# commits names the author itself. Everywhere, not only where nothing is configured.
+os.environ.update(
+    {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "user.useConfigOnly",
+        "GIT_CONFIG_VALUE_0": "true",
+    }
+)
 
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,18 +48,19 @@ def demo(
         say(f"\n{title}\n  {how}", "bold")
 
     outcomes: list[SceneOutcome] = []
+    matched = False
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as name:
-        say(f"setting up in {name}: installers, repository, daemon, hosts", "")
-        with set_up(Path(name), way.hosts, way.artifacts) as stage:
-            story = Story(stage, announce, lambda text: say(f"  {text}", ""))
-            for outcome in story.play():
-                outcomes.append(outcome)
-                _show(outcome, say)
-            matched = all(outcome.matched for outcome in outcomes)
-            say("\nevery host matched in every scene" if matched else "\nNOT EVERY HOST MATCHED", "bold")
-            if not check and sys.stdin.isatty():
-                _look_around(stage)
+    folder = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
+    say(f"setting up in {folder}: installers, repository, daemon, hosts", "")
+    with _kept_if_it_fails(folder, lambda: matched, say), set_up(folder, way.hosts, way.artifacts) as stage:
+        story = Story(stage, announce, lambda text: say(f"  {text}", ""))
+        for outcome in story.play():
+            outcomes.append(outcome)
+            _show(outcome, say)
+        matched = all(outcome.matched for outcome in outcomes)
+        say("\nevery host matched in every scene" if matched else "\nNOT EVERY HOST MATCHED", "bold")
+        if not check and sys.stdin.isatty():
+            _look_around(stage)
     if check:
         print_json(
             {
@@ -68,6 +71,29 @@ def demo(
             }
         )
     raise typer.Exit(0 if matched else 1)
+
+
+@contextmanager
+def _kept_if_it_fails(folder: Path, matched: Callable[[], bool], say: Say) -> Iterator[None]:
+    """Remove the demo's folder at the end, unless the demo failed: its logs and database say why.
+
+    Args:
+        folder: the demo's folder.
+        matched: returns whether every host matched.
+        say: prints where the folder is kept.
+    """
+    failed = True
+    try:
+        yield
+        failed = not matched()
+    except (KeyboardInterrupt, typer.Exit):
+        failed = False  # the user ended it
+        raise
+    finally:
+        if failed:
+            say(f"\nkept {folder}: see {folder / 'data' / 'daemon.log'}; remove the folder when you are done", "")
+        else:
+            shutil.rmtree(folder)
 
 
 def _say_aside(text: str, _style: str) -> None:

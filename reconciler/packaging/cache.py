@@ -5,16 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from reconciler.packaging.errors import PackagingUnavailable
 
 
 def cache_folder() -> Path:
     """Return where Reconciler keeps what can be made again.
 
-    ``RECONCILER_CACHE`` names it; else it is ``reconciler`` in the user's cache folder.
+    ``RECONCILER_CACHE`` names it. Otherwise it is ``reconciler`` in the user's cache folder. Where that cannot be
+    written, as with a read-only home, it is a folder in the system's temporary folder that only this user can enter.
+
+    Raises:
+        PackagingUnavailable: the folder in the temporary folder belongs to somebody else.
 
     Source: specifications.freedesktop.org/basedir-spec
     """
@@ -22,7 +29,27 @@ def cache_folder() -> Path:
     if chosen:
         return Path(chosen).absolute()
     caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "reconciler"
+    usual = (Path(caches) if caches else Path.home() / ".cache") / "reconciler"
+    try:
+        usual.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return _temporary_cache()
+    return usual if os.access(usual, os.W_OK) else _temporary_cache()
+
+
+def _temporary_cache() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"reconciler-cache-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    # Anybody can make this name in the temporary folder first, and would then choose what runs here.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PackagingUnavailable(
+            "the cache folder is not this user's alone",
+            where=str(folder),
+            hint="remove it, or set RECONCILER_CACHE to a folder that only you can write",
+        )
+    return folder
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -80,7 +82,7 @@ def test_agent_and_installer_killed_is_an_interrupted_attempt_that_is_tried_agai
     claim = _wait_for_claim(data)
     agent.kill()
     agent.wait()
-    subprocess.run(["kill", "-9", claim.split()[0]], check=True)
+    os.kill(int(claim.split()[0]), signal.SIGKILL)
     start_process()
     server.wait_for(ended(1))
     (attempt,) = server.attempts()

@@ -112,7 +112,7 @@ class Server:
 
     def connect(self) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=str(self.site.settings.data / "tls" / "ca.pem"))
-        return http.client.HTTPSConnection("localhost", int(self.process.url.rsplit(":", 1)[1]), context=context)
+        return http.client.HTTPSConnection("127.0.0.1", int(self.process.url.rsplit(":", 1)[1]), context=context)
 
     def publish(self, files: dict[str, str], message: str = "change") -> str:
         commit = self.workspace.publish(files, message)

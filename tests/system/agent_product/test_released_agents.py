@@ -32,7 +32,7 @@ def test_it_enrols_installs_and_reports(fleet, lab_host, tmp_path, msi):
         file = build_agent_msi(SiteDefaults({"server": "https://elsewhere.example.com"}), tmp_path / "a.msi").path
     host = lab_host(HOST)
     settings = {
-        "server": f"https://localhost:{urlsplit(url).port}",
+        "server": f"https://127.0.0.1:{urlsplit(url).port}",
         "host": HOST,
         "token": make_token(fleet.site, "dev"),
         "ca": "ca.pem",

@@ -55,7 +55,7 @@ def agent_host(fleet, lab_host, tmp_path):
     eventually(fleet.site.revisions.in_force)
     host = lab_host(HOST)
     settings = {
-        "server": f"https://localhost:{urlsplit(url).port}",
+        "server": f"https://127.0.0.1:{urlsplit(url).port}",
         "token": make_token(fleet.site, "dev"),
         "ca": "ca.pem",
         "pollSeconds": 0.5,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.packaging.cache import build_once, cache_folder
+from reconciler.packaging.errors import PackagingUnavailable
 
 
 def make_slowly(target: Path) -> None:
@@ -65,3 +66,38 @@ def test_the_cache_can_be_put_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setenv("RECONCILER_CACHE", str(tmp_path / "own"))
     assert cache_folder() == tmp_path / "own"
+
+
+@pytest.fixture
+def home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home in which no folder can be made, even by root; returns the system's temporary folder."""
+    for name in ("RECONCILER_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    home.touch()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_read_only_home_moves_the_cache_to_a_private_temporary_folder(home_that_cannot_be_written: Path) -> None:
+    found = cache_folder()
+    assert found.parent == home_that_cannot_be_written
+    assert found.stat().st_mode & 0o777 == 0o700
+    assert cache_folder() == found
+
+
+def test_temporary_cache_that_others_can_write_is_refused(home_that_cannot_be_written: Path) -> None:
+    cache_folder().chmod(0o777)
+    with pytest.raises(PackagingUnavailable, match="not this user's alone"):
+        cache_folder()
+
+
+def test_temporary_cache_behind_a_link_is_refused(home_that_cannot_be_written: Path) -> None:
+    elsewhere = home_that_cannot_be_written / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    folder = cache_folder()
+    folder.rmdir()
+    folder.symlink_to(elsewhere)
+    with pytest.raises(PackagingUnavailable):
+        cache_folder()

@@ -167,7 +167,9 @@ def test_a_branch_that_somebody_unknown_moved_has_no_approvals(
     ann.propose("one", prod("2.0.0"), "One")
     ben.change("approve", "1")
     assert ann.change("list")[0]["approved_by"] == ["ben"]
-    other = _git(server, "commit-tree", "-p", "refs/heads/main", "-m", "By hand", "refs/heads/one^{tree}").strip()
+    identity = ("-c", "user.name=Root", "-c", "user.email=root@example.com")
+    by_hand = ("commit-tree", "-p", "refs/heads/main", "-m", "By hand", "refs/heads/one^{tree}")
+    other = _git(server, *identity, *by_hand).strip()
     _git(server, "update-ref", "refs/heads/one", other)
     shown = ben.change("show", "1")["detail"]
     assert shown["change"]["head"] == other

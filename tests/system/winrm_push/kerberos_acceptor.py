@@ -25,7 +25,7 @@ class Context:
     """The keys of one connection. Implements what `sealing` wants of one of pyspnego's."""
 
     def __init__(self) -> None:
-        _, self._state = kerberos.authGSSServerInit("HTTP@localhost")
+        _, self._state = kerberos.authGSSServerInit("HTTP@127.0.0.1")
 
     def accept(self, token: str) -> str:
         """Take the client's token; return who it is."""

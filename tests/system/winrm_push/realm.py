@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.testing.waiting import eventually
 
 REALM = "CONTOSO.EXAMPLE"
-SERVICE = f"HTTP/localhost@{REALM}"
+SERVICE = f"HTTP/127.0.0.1@{REALM}"
 ACCOUNT = f"svc-reconciler@{REALM}"
 
 _CLIENTS = """[libdefaults]

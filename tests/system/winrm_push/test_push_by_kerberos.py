@@ -52,7 +52,7 @@ def host(pushed: PushedFleet, realm: Realm, monkeypatch: pytest.MonkeyPatch) -> 
     assert acceptor.stdout is not None
     port = int(acceptor.stdout.readline())
     access = f"winrm:\n  transport: kerberos\n  user: {ACCOUNT}\n"
-    pushed.workspace.write({HOST_FILE: f"driver: winrm\naddress: http://localhost:{port}\n{access}"})
+    pushed.workspace.write({HOST_FILE: f"driver: winrm\naddress: http://127.0.0.1:{port}\n{access}"})
     yield host
     acceptor.terminate()
     acceptor.wait()
