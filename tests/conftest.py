@@ -1,4 +1,4 @@
-"""What all tests share: an environment that is the same on every machine, Hypothesis' settings, and other tools."""
+"""What all tests share: the same environment on every machine, Hypothesis' settings, and other tools."""
 
 from __future__ import annotations
 
@@ -20,8 +20,19 @@ os.environ.update(
     }
 )
 
-settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared-machine")
+for name, examples in (("short", 20), ("thorough", 100)):
+    # No deadline: the machine may be busy with something else.
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try every example only where every test runs (`make test-all`); a fifth of them elsewhere."""
+    settings.load_profile("short" if config.option.markexpr else "thorough")
 
 
 @pytest.fixture(scope="session")

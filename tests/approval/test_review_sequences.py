@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.approval.evidence import Change, Evidence
@@ -12,6 +12,7 @@ from reconciler.approval.policy import judge
 from reconciler.approval.standing import Review, Word, standing
 from reconciler.desired.approvals import ApprovalPolicy
 from reconciler.desired.people import People
+from tests.properties import examples
 
 PEOPLE = ("@ann", "@ben", "@cara", "@dora", "@eve")
 MANAGERS = ("@ann", "@ben", "@cara", "@dora")
@@ -81,7 +82,7 @@ class Told:
         )
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(st.sampled_from(PEOPLE), events, st.integers(1, 3))
 def test_it_counts_exactly_where_enough_others_agree_to_it_as_it_is(
     requester: str, history: list[Push | Said], required: int

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.desired.catalog import Architecture, Package, ReleaseDetails
@@ -19,6 +19,7 @@ from reconciler.desired.model import ABSENT
 from reconciler.desired.yaml_reader import read_yaml
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.releases import MsiRelease
+from tests.properties import examples
 
 CORPUS = Path(__file__).parent / "corpus"
 UPGRADE_CODE = "{11111111-1111-1111-1111-111111111111}"
@@ -105,7 +106,7 @@ details = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(details, st.just("") | lines.map(lambda text: f"CN={text.strip()}"))
 def test_any_details_come_back_as_they_were(given_details: ReleaseDetails, signer: str) -> None:
     release = replace(FULL, artifact=replace(FULL.artifact, signer=signer))

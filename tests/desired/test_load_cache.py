@@ -9,7 +9,7 @@ from typing import Any
 
 import pygit2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pygit2.enums import FileMode
 
@@ -18,6 +18,7 @@ from reconciler.desired import reading
 from reconciler.desired.cache import LoadCache
 from reconciler.desired.loading import load
 from reconciler.desired.repository import GitRepository, RepositoryError
+from tests.properties import examples
 
 Files = dict[str, Any]
 
@@ -143,7 +144,7 @@ def outcome(repository: GitRepository, commit: str, root: str, cache: LoadCache 
     return loaded, orders, [list(host.packages.items()) for host in state.hosts.values()]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(60)
 @given(
     steps=st.lists(st.lists(edits(), min_size=1, max_size=4), min_size=1, max_size=8),
     restarts=st.sets(st.integers(0, 7)),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.desired.findings import Severity, as_json, render_text
@@ -15,6 +15,7 @@ from reconciler.desired.loading import load_source
 from reconciler.desired.reports import as_annotation, as_sarif
 from reconciler.desired.schemas import schema_texts
 from reconciler.desired.trees import EntryKind, TreeEntry
+from tests.properties import examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +119,13 @@ STRUCTURED = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@examples(300)
 @given(STRUCTURED)
 def test_data_that_is_nearly_right(files: dict[str, bytes]) -> None:
     check(files)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.dictionaries(st.sampled_from(sorted(PLACES)), st.binary(max_size=60), min_size=1))
 def test_bytes(files: dict[str, bytes]) -> None:
     check(files)
@@ -149,7 +148,7 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(st.lists(PARTS, min_size=1, max_size=5).map("/".join), max_size=8, unique=True))
 def test_files_anywhere(paths: list[str]) -> None:
     check({"reconciler.yaml": b"version: 1\n", **dict.fromkeys(paths, b"")})

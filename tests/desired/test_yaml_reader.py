@@ -8,12 +8,13 @@ import sys
 import time
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.desired.findings import Rule
 from reconciler.desired.positions import find_positions
 from reconciler.desired.yaml_reader import MOST_BYTES, MOST_LEVELS, read_yaml
+from tests.properties import examples
 
 INDICATORS = st.text(alphabet="ab:-#{}[]&*!|>%@`'\"?~,.0123 \n\t\r\x00\x85\u2028\ufeffé", max_size=60)
 
@@ -149,7 +150,7 @@ def test_the_largest_files_are_read_in_seconds(data: bytes) -> None:
     assert time.perf_counter() - started < 10
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.one_of(st.binary(max_size=80), INDICATORS.map(str.encode)))
 @example(b"\xff\xfea\x00")
 @example(b"%YAML 3.0\n---\n")
@@ -176,7 +177,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(PLAIN)
 def test_what_a_writer_of_json_wrote_is_read_back(value: object) -> None:
     assert read_yaml(json.dumps(value, ensure_ascii=False).encode()) == (value, [])

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.desired.commits import Person, write_commit
@@ -26,6 +26,7 @@ from reconciler.site import Site, open_site
 from reconciler.store.changes import Word
 from reconciler.store.pushes import NO_COMMIT, RefUpdate
 from tests.daemon.conftest import FILES
+from tests.properties import examples
 
 NAMES = ("ann", "ben", "cleo")
 MANAGERS = {"ben", "cleo"}
@@ -149,7 +150,7 @@ class Play:
         return found.number
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(ROUNDS, min_size=2, max_size=4))
 def test_a_merge_happens_exactly_when_it_was_approved(rounds: list[list[tuple[str, str]]]) -> None:
     with (

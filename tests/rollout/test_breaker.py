@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.desired.catalog import Package
@@ -317,7 +317,6 @@ def test_a_retry_in_the_environment_goes_before_an_older_one_on_a_host() -> None
     assert len(goals) == 1
 
 
-@settings(deadline=None)
 @given(
     halt_after=st.integers(1, 5),
     at_once=st.integers(1, 4),
@@ -346,7 +345,6 @@ def play(fleet: Fleet, rounds: int, ends: Callable[[str], int]) -> None:
         fleet.now += 4000.0
 
 
-@settings(deadline=None)
 @given(halt_after=st.integers(1, 4), bad=st.sets(st.integers(0, 9)), mended_after=st.integers(1, 6))
 def test_when_the_fault_ceases_every_host_gets_there(halt_after: int, bad: set[int], mended_after: int) -> None:
     fleet = Fleet(state(halt_after))
