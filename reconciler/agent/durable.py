@@ -3,11 +3,24 @@
 The installer's child process loads this as well, and its start-up time is part of every install.
 """
 
-# ruff: noqa: PTH100, PTH104, PTH105, PTH108, PTH120 - pathlib is slow to load
+# ruff: noqa: PTH100, PTH104, PTH105, PTH108, PTH120, PTH123 - pathlib is slow to load
 
 from __future__ import annotations
 
 import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing is slow to load
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    _Done = TypeVar("_Done")
+
+_BUSY_SECONDS = 2.0
+"""How long a file may be held open by another program, such as a virus scanner, before replacing it fails."""
+
+_PAUSE_SECONDS = 0.01
 
 
 def write_atomically(path: str | os.PathLike[str], text: str) -> None:
@@ -18,8 +31,48 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     """
     temporary = f"{os.fspath(path)}.{os.getpid()}.new"
     _write(temporary, text)
-    os.replace(temporary, path)
+    replace(temporary, path)
     _sync_folder(path)
+
+
+def replace(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Move ``source`` to ``target``, which may exist.
+
+    Windows refuses to replace a file that somebody has open, so a refused move is tried again for two seconds.
+
+    Raises:
+        OSError: the file could not be moved; ``target`` is as it was.
+
+    Source: learn.microsoft.com/windows/win32/fileio/moving-and-replacing-files
+    """
+    _when_free(lambda: os.replace(source, target))
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a file that another process may be replacing; what is not UTF-8 comes out as U+FFFD.
+
+    While a file is being replaced, Windows lets nobody open it, so a refused read is tried again for two seconds.
+
+    Raises:
+        OSError: there is no such file, or it could not be read.
+    """
+    return _when_free(lambda: _read(path))
+
+
+def _read(path: str | os.PathLike[str]) -> str:
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+        return file.read()
+
+
+def _when_free(action: Callable[[], _Done]) -> _Done:
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return action()
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def claim(path: str | os.PathLike[str], text: str) -> bool:

@@ -6,13 +6,13 @@ the machine; an agent that was restarted claims it to keep a child that has not 
 after it, written once, whole. ``install.log``: the installer's log.
 """
 
-# ruff: noqa: PTH118, PTH123 - pathlib is slow to load
+# ruff: noqa: PTH118 - pathlib is slow to load
 
 from __future__ import annotations
 
 import os
 
-from reconciler.agent.durable import claim, write_atomically
+from reconciler.agent.durable import claim, read_text, write_atomically
 
 CALL_NAME = "call.json"
 LOG_NAME = "install.log"
@@ -61,7 +61,6 @@ def read_result(folder: str) -> tuple[int, str] | None:
 
 def _read(path: str) -> str | None:
     try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as file:
-            return file.read()
+        return read_text(path)
     except FileNotFoundError:
         return None

@@ -3,13 +3,13 @@
 What watches over an upgrade of the agent waits for it, and knows by its content that another process wrote it.
 """
 
-# ruff: noqa: PTH108, PTH118, PTH123 - pathlib is slow to load
+# ruff: noqa: PTH108, PTH118 - pathlib is slow to load
 
 from __future__ import annotations
 
 import os
 
-from reconciler.agent.durable import write_atomically
+from reconciler.agent.durable import read_text, write_atomically
 
 INSTANCE = os.urandom(16).hex()
 """Tells this process from every other."""
@@ -32,8 +32,7 @@ def give_sign_of_life(data: str | os.PathLike[str]) -> None:
 def read_sign_of_life(data: str | os.PathLike[str]) -> str:
     """Return which process reached the server last, empty where none did."""
     try:
-        with open(os.path.join(data, _NAME), encoding="ascii", errors="replace") as file:
-            return file.read()
+        return read_text(os.path.join(data, _NAME))
     except OSError:
         return ""
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from reconciler.agent.durable import replace
 from reconciler.agent.windows.registry import delete_value, write_value
 from reconciler.agent.windows.service_control import NO_SUCH_SERVICE, set_start_mode, start_service, stop_service
 from reconciler.kernel.calls import Call
@@ -93,7 +94,7 @@ def _place(setting: PlacedFile, files: Mapping[str, str]) -> None:
             os.fsync(out.fileno())
         if digest.hexdigest() != setting.sha256:
             raise ValueError(f"its sha256 is {digest.hexdigest()}, not {setting.sha256}: nothing was placed")
-        temporary.replace(target)
+        replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 

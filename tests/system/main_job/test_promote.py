@@ -17,7 +17,8 @@ from tests.system.conftest import MisbehavingReleases
 from tests.system.main_job.conftest import Fleet, eventually
 
 UAT = "environments/uat/environment.yaml"
-SOAK = 3
+TOO_LONG, SHORT = "1h", "1s"
+"""Soak times: one that no run of this test reaches, and one that every run reaches."""
 
 
 def promote(fleet: Fleet, *words: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +48,7 @@ def test_a_release_goes_from_dev_to_uat(fleet: Fleet, misbehaving_releases: Misb
     fleet.add(misbehaving_releases.failing)
     fleet.workspace.write(
         {
-            UAT: f"promotesFrom: dev\nsoak: {SOAK}s\npackages:\n  contoso-agent: 2.0.0 # as ever\n",
+            UAT: f"soak: {TOO_LONG}\npromotesFrom: dev\npackages:\n  contoso-agent: 2.0.0 # as ever\n",
             "environments/uat/hosts/UAT-01.yaml": "",
         }
     )
@@ -63,12 +64,14 @@ def test_a_release_goes_from_dev_to_uat(fleet: Fleet, misbehaving_releases: Misb
     assert early.returncode == 1
     assert "contoso-agent 2.1.0 is not verified in dev\n  DEV-01: " in early.stderr
     eventually(lambda: settled(fleet, "DEV-01", upgrade))
+    soak(fleet, SHORT)
     shown = eventually(lambda: proposed(fleet))
     assert (shown["fate"], shown["branch"]) == ("opened", "promote/uat/contoso-agent")
     (evidence,) = shown["proposal"]["promoted"][0]["verification"]["hosts"]
     assert (evidence["host"], evidence["witnessed"]) == ("DEV-01", "healthy")
 
-    # Trouble: it is gone from the host for a moment, and the time starts anew.
+    # The package is gone from the host for a moment: its soak time starts again.
+    soak(fleet, TOO_LONG)
     tried = len(fleet.attempts())
     (code,) = (code for code, version in fleet.installed(dev).items() if version == "2.1.0")
     assert dev.run(f"msiexec /x {code} /qn").exit_code == 0
@@ -76,6 +79,7 @@ def test_a_release_goes_from_dev_to_uat(fleet: Fleet, misbehaving_releases: Misb
     doubtful = promote(fleet, "--package", "contoso-agent")
     assert doubtful.returncode == 1
     assert "contoso-agent is proposed on promote/uat/contoso-agent: do not merge that now" in doubtful.stderr
+    soak(fleet, SHORT)
     again = eventually(lambda: proposed(fleet))
     assert (again["fate"], again["commit"]) == ("unchanged", shown["commit"])
 
@@ -93,6 +97,15 @@ def test_a_release_goes_from_dev_to_uat(fleet: Fleet, misbehaving_releases: Misb
         read_text(GitRepository(fleet.workspace.bare), merged, UAT) or ""
     )
     assert "promote/uat/contoso-agent is merged" in promote(fleet, "--package", "contoso-agent").stdout
+
+
+def soak(fleet: Fleet, time: str) -> None:
+    """Change the soak time of uat, and wait until the daemon has taken it."""
+    uat = fleet.workspace.path(UAT)
+    rest = uat.read_text("utf-8").split("\n", 1)[1]
+    fleet.workspace.write({UAT: f"soak: {time}\n{rest}"})
+    commit = fleet.publish(f"soak {time}")
+    eventually(lambda: fleet.site.revisions.in_force() == commit)
 
 
 def reason_of(fleet: Fleet, package: str) -> Reason | None:

@@ -1,8 +1,13 @@
-"""One lab host with an endpoint for all that only looks, and ways to sign in to it."""
+"""One lab host with an endpoint for all that only looks, and ways to sign in to it.
+
+These tests prove the lab's own endpoint and each stand-in. The suites of `winrm_push` use them all the time, so only
+`make test-all` runs these.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from pypsrp.wsman import WSMan
@@ -14,6 +19,13 @@ from tests.system.certificates import LAB_ADDRESSES, Authority
 
 ANY_IDLE_TIMEOUT = Limits(min_idle_timeout_ms=0)
 Run = Callable[[str], Finished]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.exhaustive)
 
 
 @pytest.fixture(scope="session")

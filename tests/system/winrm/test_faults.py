@@ -102,15 +102,14 @@ def test_commands_count_until_their_shell_goes(lab_host: MakeHost, sign_in: Sign
 
 
 def test_a_shell_that_nobody_uses_is_removed_with_its_commands(basic: Protocol, winrm_host: LabHost) -> None:
-    idle, used = basic.open_shell(idle_timeout="PT0.5S"), basic.open_shell(idle_timeout="PT60S")
-    basic.run_command(idle, "ping -n 49 127.0.0.1")
+    idle, used = basic.open_shell(idle_timeout="PT10S"), basic.open_shell(idle_timeout="PT600S")
+    basic.run_command(idle, r"echo begun> C:\idle-begun & ping -n 490 127.0.0.1")
+    eventually(winrm_host.unix_path(r"C:\idle-begun").exists)
 
     def pings() -> bool:
-        return any("49" in process.command for process in processes_of(winrm_host.prefix.directory))
+        return any("490" in process.command for process in processes_of(winrm_host.prefix.directory))
 
-    eventually(pings)
-
-    eventually(lambda: not pings(), seconds=45)
+    eventually(lambda: not pings())
     with pytest.raises(WSManFaultError, match=idle):
         basic.run_command(idle, "ver")
     basic.run_command(used, "ver")

@@ -175,6 +175,25 @@ def test_a_task_outlives_the_shell_that_started_it(run: Run, winrm_host: LabHost
     )
 
 
+def test_task_runs_though_another_process_has_its_file_open(run: Run, winrm_host: LabHost) -> None:
+    """Nobody can replace a file that somebody has open, so the stand-in waits until it is free."""
+    tasks = winrm_host.unix_path(r"C:\ProgramData\Reconciler Lab\tasks")
+    holding, release = winrm_host.unix_path(r"C:\holding"), winrm_host.unix_path(r"C:\release")
+    run(r'schtasks /create /tn Busy /tr "cmd /c exit 7" /sc ONCE /st 00:00 /ru SYSTEM /f')
+    winrm_host.unix_path(r"C:\hold.py").write_text(
+        "import os, time\nfile = open(r'C:\\ProgramData\\Reconciler Lab\\tasks\\Busy.json')\n"
+        "open(r'C:\\holding', 'w')\nwhile not os.path.exists(r'C:\\release'): time.sleep(0.02)"
+    )
+    holder = winrm_host.start([PYTHON, r"C:\hold.py"])
+    eventually(holding.exists)
+    starter = winrm_host.start(["schtasks.exe", "/run", "/tn", "Busy"])
+    eventually(lambda: list(tasks.glob("*.unfinished")))
+    release.touch()
+    holder.wait(90)
+    starter.wait(90)
+    eventually(lambda: status_of(run, "Busy") == ("Ready", "7"))
+
+
 def test_a_task_is_ended(run: Run, winrm_host: LabHost) -> None:
     run(r'schtasks /create /tn End /tr "ping -n 48 127.0.0.1" /sc ONCE /st 00:00 /ru SYSTEM /f')
     run("schtasks /run /tn End")

@@ -88,6 +88,7 @@ def test_what_is_left_of_a_run_is_ended_and_nothing_else(reached: tuple[LabHost,
     assert running("other-run")
 
 
+@pytest.mark.exhaustive
 def test_dependent_services_are_stopped_before_and_started_after_a_service(
     reached: tuple[LabHost, Commands],
 ) -> None:
@@ -113,6 +114,7 @@ def test_dependent_services_are_stopped_before_and_started_after_a_service(
     assert carried_out("dependents-3", start) == (started, ["running", "stopped", "running"])
 
 
+@pytest.mark.exhaustive
 def test_a_registry_value_of_64_bits_is_set_read_and_deleted(lab: Lab) -> None:
     """With the stand-in for reg, on a host of its own: it makes every look slow."""
     key = r"HKLM\SOFTWARE\Reconciler Contract\Wide"

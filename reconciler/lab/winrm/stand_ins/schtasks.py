@@ -12,8 +12,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 from reconciler.lab.winrm.stand_ins.windows_processes import (
@@ -24,6 +25,7 @@ from reconciler.lab.winrm.stand_ins.windows_processes import (
     tree_of,
 )
 
+_Done = TypeVar("_Done")
 _TASKS = Path(r"C:\ProgramData\Reconciler Lab\tasks")
 _RUN_TASK = "/lab-run-task"
 _SCHEDULER = "services.exe"
@@ -31,7 +33,10 @@ _SCHEDULER = "services.exe"
 _NEVER_RUN, _RUNNING, _TERMINATED = 267011, 267009, 267014
 """SCHED_S_TASK_HAS_NOT_RUN, SCHED_S_TASK_RUNNING and SCHED_S_TASK_TERMINATED."""
 
-_LONGEST_WRITE, _LOOK_EVERY = 0.5, 0.05
+_BUSY_SECONDS, _PAUSE_SECONDS = 10.0, 0.02
+"""How long a task's file may be held open by another of these processes: Windows then lets nobody replace it, and
+lets nobody read it while it is being replaced."""
+
 _CANNOT_START = 0x80070002
 """ERROR_FILE_NOT_FOUND."""
 
@@ -43,7 +48,7 @@ class _Refused(Exception):
 def main(words: list[str]) -> int:
     """Do as schtasks does and return its exit code."""
     if words[:1] == [_RUN_TASK]:
-        _run_task(_file_of(words[1]))
+        _run_task(words[1])
         return 0
     options = _options(words)
     try:
@@ -162,13 +167,13 @@ def _end(options: dict[str, str]) -> None:
 def _delete(options: dict[str, str]) -> None:
     name = _name(options)
     _read(name)
-    _file_of(name).unlink()
+    _when_free(_file_of(name).unlink)
     print(f'SUCCESS: The scheduled task "{name}" was successfully deleted.')
 
 
-def _run_task(file: Path) -> None:
+def _run_task(name: str) -> None:
     """Run a task's command to its end; a process of its own does this, outside every job."""
-    task = json.loads(file.read_text("utf-8"))
+    task = _read(name)
     nothing = subprocess.DEVNULL
     try:
         result = subprocess.run(
@@ -176,8 +181,8 @@ def _run_task(file: Path) -> None:
         ).returncode
     except OSError:
         result = _CANNOT_START
-    if file.exists():  # else it was deleted while it ran
-        _write(file.stem, {**task, "runner": 0, "result": result})
+    if _file_of(name).exists():  # else it was deleted while it ran
+        _write(name, {**task, "runner": 0, "result": result})
 
 
 def _name(options: dict[str, str]) -> str:
@@ -192,24 +197,30 @@ def _file_of(name: str) -> Path:
 
 
 def _read(name: str) -> dict[str, Any]:
-    """Return a task. One that another process is just writing may not be there at the first look."""
-    deadline = time.monotonic() + _LONGEST_WRITE
-    while True:
-        try:
-            found: dict[str, Any] = json.loads(_file_of(name).read_text("utf-8"))
-        except OSError as error:
-            if time.monotonic() >= deadline:
-                raise _Refused("The system cannot find the file specified.") from error
-            time.sleep(_LOOK_EVERY)  # a file of another process: nothing to await
-        else:
-            return found
+    file = _file_of(name)
+    try:
+        found: dict[str, Any] = json.loads(_when_free(lambda: file.read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise _Refused("The system cannot find the file specified.") from error
+    return found
 
 
 def _write(name: str, task: dict[str, Any]) -> None:
     file = _file_of(name)
-    unfinished = file.with_suffix(".unfinished")
+    unfinished = file.with_suffix(f".{os.getpid()}.unfinished")
     unfinished.write_text(json.dumps(task), encoding="utf-8")
-    unfinished.replace(file)
+    _when_free(lambda: unfinished.replace(file))
+
+
+def _when_free(action: Callable[[], _Done]) -> _Done:
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return action()
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 if __name__ == "__main__":
