@@ -1,7 +1,7 @@
 """One lab host with an endpoint for all that only looks, and ways to sign in to it.
 
-These tests prove the lab's own endpoint and each stand-in. The suites of `winrm_push` use them all the time, so only
-`make test-all` runs these.
+These tests prove the lab's own endpoint and each stand-in. The suites of `winrm_push` use both all the time, so
+only `make test-all` runs these.
 """
 
 from __future__ import annotations
