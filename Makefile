@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Each command that the product, its lab and its tests call, with the Debian package that has it.
 # Where `make` runs as root it installs what is missing; elsewhere it prints the command, and the demo simulates hosts.
 DEBIAN := wine:wine wineserver:wine64 msiinfo:msitools wixl:wixl osslsigncode:osslsigncode git:git \
-	ssh-keygen:openssh-client gpg:gnupg node:nodejs
+	ssh-keygen:openssh-client gpg:gnupg node:nodejs curl:curl
 
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 

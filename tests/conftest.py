@@ -36,6 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """Have the test server of HTTP listen at loopback's address: not every machine knows the name localhost."""
+    return "127.0.0.1", 0
+
+
+@pytest.fixture(scope="session")
 def ssh_keygen() -> str:
     return _tool("ssh-keygen", "openssh-client")
 

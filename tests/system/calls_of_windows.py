@@ -24,7 +24,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
 
 
 class CallsOfWindows(CallContract):
-    """The suite's half, with commands for cmd; ports and servers are those of this process."""
+    """The suite's half, with commands for cmd; ports and servers are those of this process, unless overridden."""
 
     def command(self, exit_code: int, says: str) -> str:
         return f"echo {says}& exit {exit_code}" if says else f"exit {exit_code}"

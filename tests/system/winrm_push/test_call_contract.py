@@ -17,6 +17,7 @@ from reconciler.testing import call_contract
 from reconciler.testing.waiting import eventually
 from tests.system import calls_of_windows
 from tests.system.contract_host import reached_by_winrm
+from tests.system.listening import listening
 from tests.system.outcomes import outcomes_of
 
 CASES = sorted(name for name in dir(call_contract.CallContract) if name.startswith("test_"))
@@ -43,6 +44,10 @@ def suite_for(commands: Commands, host: LabHost) -> type[call_contract.CallContr
         @classmethod
         def setUpClass(cls) -> None:
             on_host("sc", "create", cls.service, "binPath=", SPOOLER, "start=", "demand")
+
+        def open_port(self) -> str:
+            port, _ = self.enterContext(listening(host))
+            return str(port)
 
         def endless_command(self) -> str:
             return f'"{PYTHON}" -c "{ENDLESS}"'
