@@ -31,6 +31,13 @@ _SERVICES = r"HKLM\System\CurrentControlSet\Services"
 _DISABLED_SERVICES = ("PlugPlay", "NDIS", "Eventlog")
 """Services of Wine's that a host without devices, a driver stack or a desktop can do without."""
 
+_CONTROL = r"HKLM\System\CurrentControlSet\Control"
+_SERVICE_MILLISECONDS = 120_000
+"""How long Wine waits for a service to start. Its 10 s are too short on a busy machine: boots and installs fail.
+
+Source: Microsoft Learn, "A service does not start, and events 7000 and 7011 are logged"
+"""
+
 _REGISTRY_SECONDS = 60
 
 
@@ -69,6 +76,8 @@ def _build(target: Path, python: Path, trampoline: Path) -> None:
     try:
         prefix.quietly(["wine", "wineboot", "-i"], BOOT_SECONDS)
         prefix.quietly(["wine", "winecfg", "-v", "win10"], _REGISTRY_SECONDS)
+        waits = ["/v", "ServicesPipeTimeout", "/t", "REG_SZ", "/d", str(_SERVICE_MILLISECONDS), "/f"]
+        prefix.quietly(["wine", "reg", "add", _CONTROL, *waits], _REGISTRY_SECONDS)
         for service in _DISABLED_SERVICES:
             key = rf"{_SERVICES}\{service}"
             disabled = ["/v", "Start", "/t", "REG_DWORD", "/d", "4", "/f"]

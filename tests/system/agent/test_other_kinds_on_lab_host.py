@@ -29,11 +29,13 @@ from reconciler.kernel.status import Health, Reason
 from reconciler.kernel.steps import StepKind
 from reconciler.lab.template import PYTHON
 from reconciler.testing.waiting import eventually
+from tests.system.artifacts.conftest import program as write_program
 
 KEY = r"HKLM\SOFTWARE\Contoso\Settings"
 CONFIG = r"C:\Program Files\Contoso\settings.ini"
 SERVICE = "Spooler"
 OLD, NEW = "3.13.2150.1013", "10.0.18362.1350"
+"""Versions of a file, of four fields each."""
 
 
 def text_file(path: str, text: str) -> PlacedFile:
@@ -100,7 +102,7 @@ def test_settings_converge_are_mended_and_go_back(agent_host, two_versions):
 
 
 @pytest.fixture
-def program(agent_host):
+def program(agent_host, tmp_path):
     """Releases of a program: its installer is Wine's cmd.exe, told which file to copy."""
     content = agent_host.host.unix_path(r"C:\windows\system32\cmd.exe").read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
@@ -118,9 +120,9 @@ def program(agent_host):
 
     host = agent_host.host
     host.unix_path(r"C:\Contoso").mkdir()
-    # Two files of different versions that stand on every lab host are what it installs.
-    for version, file in ((OLD, PYTHON), (NEW, r"C:\windows\system32\kernel32.dll")):
-        host.copy_in(host.unix_path(file), rf"C:\Builds\{version}.exe")
+    # What it installs: not Wine's own programs, whose versions differ from one Wine to the next.
+    for version in (OLD, NEW):
+        host.copy_in(write_program(tmp_path / version, "Tool", version), rf"C:\Builds\{version}.exe")
     return release
 
 

@@ -55,7 +55,7 @@ def outcomes(lab: Lab, example_packages, misbehaving_releases) -> dict[str, str]
         host.copy_in(Path(__file__).with_name("windows_machine_contract.py"), rf"{FOLDER}\suite.py")
         for shared in ("outcomes.py", "calls_of_windows.py"):
             host.copy_in(Path(__file__).parents[1] / shared, rf"{FOLDER}\{shared}")
-        finished = host.run([PYTHON, rf"{FOLDER}\suite.py", FOLDER])
+        finished = host.run([PYTHON, rf"{FOLDER}\suite.py", FOLDER], timeout=600)
         assert finished.exit_code == 0, finished.stderr
         found: dict[str, str] = json.loads(finished.stdout)
         return found
