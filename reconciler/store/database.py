@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,11 @@ class Database:
         sa.event.listen(self._engine, "connect", _configure)
         try:
             self._bring_up_to_date()
+        except StoreError:
+            self.close()
+            raise
         except sa.exc.DatabaseError as error:
+            self.close()
             raise StoreError(
                 f"the database cannot be opened: {error.orig}",
                 where=str(path),
@@ -111,8 +116,9 @@ class Database:
 def _configure(connection: Any, _record: Any) -> None:
     """Set up a new SQLite connection; transactions are begun by us, not by the driver."""
     connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+    try:
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {setting}")
+    except sqlite3.Error:
+        connection.close()  # the pool does not know it yet, so nobody else would
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -60,15 +61,26 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     with made.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     made.close()
-    with pytest.raises(StoreError, match="schema 9999"):
+    with pytest.raises(StoreError, match="schema 9999") as refused:
         Database(path)
+    assert not open_files(path), refused
+
+
+def open_files(path: Path) -> list[str]:
+    """Return what this process has open of a database."""
+    targets = []
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            targets.append(str(handle.readlink()))
+    return [target for target in targets if target.startswith(str(path))]
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "reconciler.sqlite"
     path.write_bytes(b"precious" * 1000)
-    with pytest.raises(StoreError, match="cannot be opened"):
+    with pytest.raises(StoreError, match="cannot be opened") as refused:
         Database(path)
+    assert not open_files(path), refused
     assert path.read_bytes() == b"precious" * 1000
 
 
