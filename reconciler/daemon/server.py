@@ -36,6 +36,7 @@ from reconciler.operations.review import open_review
 from reconciler.operations.reviews import forge_of
 from reconciler.settings import Settings
 from reconciler.site import REMEMBERED, Site
+from reconciler.store.data_folder import protect
 
 KEEP_ALIVE_SECONDS = 240
 """Seconds that an idle agent's connection is kept: longer than a poll interval, as a new one costs far more."""
@@ -49,6 +50,7 @@ class Daemon:
 
         Raises:
             AlreadyRunning: another daemon runs on it.
+            DataFolderUnsafe: something in the data folder belongs to another account, or cannot be closed.
             ForgeMisconfigured, CredentialMissing: the settings name a forge, and not all that is needed to ask it.
             NothingInForce: no repository is known.
             RepositoryError: the mirror cannot be opened.
@@ -56,6 +58,7 @@ class Daemon:
         self._site = site
         self._address = repository_address(site)
         self._lock = take_installation(site.settings.data)
+        protect(site.settings.data, deep=True)
         _demand_one_repository(site.settings)
         # Before the first look at the repository: there may be none yet.
         self._review = open_review(site) if hosts_repository(site.settings) else None
