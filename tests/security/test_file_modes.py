@@ -18,7 +18,6 @@ from reconciler.operations.accounts import add_account
 from reconciler.operations.text_files import write_all
 from reconciler.settings import Settings
 from reconciler.site import open_site
-from reconciler.store import data_folder
 from reconciler.store.data_folder import DataFolderUnsafe, protect
 from reconciler.testing.daemon_process import DaemonProcess
 from reconciler.testing.waiting import eventually
@@ -273,7 +272,7 @@ def test_a_mount_of_its_own_is_taken(tmp_path: Path) -> None:
 def test_a_file_system_that_keeps_no_modes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o777)
-    monkeypatch.setattr(data_folder.os, "chmod", lambda *_, **__: None)
+    monkeypatch.setattr(os, "chmod", lambda *_, **__: None)
     with pytest.raises(DataFolderUnsafe, match="cannot be closed"), open_site(Settings(data=tmp_path / "data")):
         pass
 
