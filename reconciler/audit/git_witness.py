@@ -30,7 +30,7 @@ class GitWitness:
         data: the data folder.
 
     Raises:
-        BadWitness: the ref is not a full one.
+        BadWitness: the ref is not a full one, or the URL holds a password.
     """
 
     def __init__(self, address: str, data: Path) -> None:
@@ -38,6 +38,12 @@ class GitWitness:
         self._ref = ref or DEFAULT_REF
         self._data = data
         self.name = f"git:{without_secrets(self._url)}#{self._ref}"
+        if "://" in self._url and urlsplit(self._url).password is not None:
+            raise BadWitness(
+                "the URL holds a password, and git's command line would show it to every account of this machine",
+                where=self.name,
+                hint="leave it out, and give it to git by a credential helper of the daemon's account, or use SSH",
+            )
         if not self._url or not self._ref.startswith("refs/") or not pygit2.reference_is_valid_name(self._ref):
             hint = "write git:URL, or git:URL#refs/heads/NAME"
             raise BadWitness("the address names no ref of a repository", where=self.name, hint=hint)

@@ -268,7 +268,8 @@ def test_a_witness_elsewhere_is_not_this_machine(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "nowhere", "ftp://x", "https://", "git:", "git:x#main", "file:x", "file:{data}/x"]
+    "address",
+    ["", "nowhere", "ftp://x", "https://", "git:", "git:x#main", "git:https://me:pw@x", "file:x", "file:{data}/x"],
 )
 def test_a_witness_that_cannot_be_is_refused(data: Path, address: str) -> None:
     with pytest.raises(BadWitness):
