@@ -34,6 +34,9 @@ TROUBLE = "auditTrouble"
 LATE = 2.0
 """How many intervals may pass before people are told that no witness has taken a checkpoint."""
 
+SHORTEST_SECONDS = 60.0
+"""Seconds between two checkpoints at least: each may be a mail or a push."""
+
 _FIRST_DELAY, _LONGEST_DELAY = 30.0, 3600.0
 
 _DOUBT_SECONDS = 600.0
@@ -126,7 +129,8 @@ class Anchor:
         if last is not None:
             new = self._tree.size - last.checkpoint.size
             age = now - self._file.stat().st_mtime
-            if not new or (new < settings.checkpoint_records and 0 <= age < settings.checkpoint_seconds):
+            soon = new >= settings.checkpoint_records and not 0 <= age < SHORTEST_SECONDS
+            if not new or not (soon or not 0 <= age < settings.checkpoint_seconds):
                 return last
         made = sign(self._tree.size, self._tree.root(), self._key)
         _write(self._file, made.note, now)  # before anybody has it: what a witness has is never contradicted

@@ -23,7 +23,7 @@ from reconciler.audit.key import KEY_FILE, open_key
 from reconciler.audit.witnesses import BadWitness, open_witness
 from reconciler.cli.main import app
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.operations.anchor import CHECKPOINT_FILE, TROUBLE, Anchor, witness_states
+from reconciler.operations.anchor import CHECKPOINT_FILE, SHORTEST_SECONDS, TROUBLE, Anchor, witness_states
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.store.audit import Happened, append, chain_hash
@@ -124,20 +124,26 @@ def test_a_chain_that_was_written_anew_is_found_by_a_checkpoint(site: Site, data
     assert "written anew" in found["faults"][0]["what"]
 
 
-def test_a_longer_chain_that_still_holds_the_old_one_is_intact(site: Site, data: Path, kept: Path) -> None:
+def test_a_longer_chain_that_still_holds_the_old_one_is_intact(
+    site: Site, data: Path, kept: Path, clock: Clock
+) -> None:
     anchor = Anchor(site)
     anchor.look()
     write_records(data, "eighth", "ninth", "tenth")
+    clock.now += SHORTEST_SECONDS
     anchor.look()
     write_records(data, "eleventh")
     found = verify(data, "--checkpoint", str(kept))
     assert (found["intact"], found["records"], found["covered"]) == (True, 11, 10)
 
 
-def test_an_earlier_checkpoint_tells_where_the_chain_was_changed(site: Site, data: Path, kept: Path) -> None:
+def test_an_earlier_checkpoint_tells_where_the_chain_was_changed(
+    site: Site, data: Path, kept: Path, clock: Clock
+) -> None:
     anchor = Anchor(site)
     anchor.look()
     write_records(data, "eighth", "ninth", "tenth")
+    clock.now += SHORTEST_SECONDS
     anchor.look()
     forge(data, 9, "nothing happened")
     faults = verify(data, "--checkpoint", str(kept))["faults"]
@@ -299,6 +305,9 @@ def test_a_checkpoint_is_signed_after_a_number_of_records_or_a_day(
     assert sizes(kept) == [7, 8]
     write_records(data, "ninth", "tenth", "eleventh")
     anchor.look()
+    assert sizes(kept) == [7, 8], "not more often than once a minute"
+    clock.now += SHORTEST_SECONDS
+    anchor.look()
     assert sizes(kept) == [7, 8, 11]
 
 
@@ -367,13 +376,14 @@ def test_after_a_restore_a_deleted_checkpoint_file_lets_it_go_on(
     assert sizes(kept) == [7, 4], "the witness has both, and shows what was lost"
 
 
-def test_a_git_ref_keeps_every_checkpoint(data: Path, tmp_path: Path) -> None:
+def test_a_git_ref_keeps_every_checkpoint(data: Path, tmp_path: Path, clock: Clock) -> None:
     bare = tmp_path / "audit.git"
     subprocess.run(["git", "init", "-q", "--bare", str(bare)], check=True)
     with open_site(Settings(data=data, audit_witnesses=(f"git:{bare}",), checkpoint_records=1)) as site:
-        anchor = Anchor(site)
+        anchor = Anchor(replace(site, clock=clock))
         anchor.look()
         write_records(data, "eighth")
+        clock.now += SHORTEST_SECONDS
         anchor.look()
         assert [state.size for state in witness_states(site)] == [8]
     log = subprocess.run(
