@@ -65,6 +65,19 @@ class Settings(BaseSettings):
     silent_seconds: float = Field(
         default=300.0, gt=0, description="Seconds without a word after which a host counts as silent."
     )
+    audit_witnesses: tuple[str, ...] = Field(
+        default=(),
+        description="Where signed checkpoints of the audit chain are kept besides the database (a JSON list): "
+        "file:/path, git:URL, git:URL#REF, https://…, mail:env:NAME, or env:NAME for one of these.",
+    )
+    checkpoint_records: int = Field(
+        default=1000, ge=1, description="New audit records after which a checkpoint is signed at once."
+    )
+    checkpoint_seconds: float = Field(
+        default=86400.0,
+        gt=0,
+        description="Seconds after which a checkpoint is signed however few records are new.",
+    )
     push_seconds: float = Field(
         default=60.0, gt=0, description="Seconds between looks at a host that is kept by WinRM."
     )

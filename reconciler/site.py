@@ -16,6 +16,7 @@ from reconciler.store.approvals import ApprovalStore
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.audit import AuditStore
 from reconciler.store.changes import ChangeStore
+from reconciler.store.data_folder import make_data_folder, private_umask
 from reconciler.store.database import Database
 from reconciler.store.holds import HoldStore
 from reconciler.store.hosts import HostStore
@@ -70,11 +71,21 @@ def has_installation(settings: Settings) -> bool:
 def open_site(settings: Settings) -> Iterator[Site]:
     """Open an installation, making its folder and database where they are missing.
 
+    As long as it is open, this process makes files for its own account alone. What a command writes elsewhere is
+    written under `reconciler.store.data_folder.users_umask`.
+
     Raises:
+        DataFolderUnsafe: the folder, or something at its top, belongs to another account or cannot be closed.
         StoreError: the database cannot be used.
     """
+    make_data_folder(settings.data)
+    with private_umask(), _opened(settings) as site:
+        yield site
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Site]:
     data = settings.data
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(data / _DATABASE)
     try:
         revisions = RevisionStore(database)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from reconciler.agent.entry import BAD_START, complain, parse_data_folder, run_agent
+from reconciler.kernel.errors import ReconcilerError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -14,6 +15,7 @@ def main(arguments: Sequence[str]) -> int:
         complain("this agent keeps Windows machines; a simulated one: python -m reconciler.testing.simulated_host")
         return BAD_START
     else:  # noqa: RET505 - mypy leaves out what comes after a check of the platform, but not an else
+        from reconciler.agent.windows.data_folder import protect_folder
         from reconciler.agent.windows.installed import INSTALLED_COMMANDS
         from reconciler.agent.windows.machine import WindowsMachine
         from reconciler.agent.windows.signatures import WindowsSignatures
@@ -22,7 +24,14 @@ def main(arguments: Sequence[str]) -> int:
         if command is not None:
             return command(arguments[1:])
         data = parse_data_folder(arguments, "python -m reconciler.agent")
-        return BAD_START if data is None else run_agent(data, WindowsMachine(data / "runs"), WindowsSignatures())
+        if data is None:
+            return BAD_START
+        try:
+            protect_folder(data)  # before a key, a journal or a log is in it
+        except (ReconcilerError, OSError) as error:
+            complain(f"the agent cannot start: {error}")
+            return BAD_START
+        return run_agent(data, WindowsMachine(data / "runs"), WindowsSignatures())
 
 
 if __name__ == "__main__":

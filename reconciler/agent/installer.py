@@ -17,8 +17,8 @@ from reconciler.kernel.attempts import ActionResult
 from reconciler.kernel.calls import Call, CallKind, Paths, call_of, command_line
 from reconciler.kernel.exit_codes import ExitClass, classify, normalise_exit_code
 from reconciler.kernel.protocol import LONGEST_LOG
-from reconciler.kernel.redaction import is_secret, redact
-from reconciler.kernel.releases import MsiRelease, PatchRelease
+from reconciler.kernel.redaction import is_secret, redact, secrets_in
+from reconciler.kernel.releases import MsiRelease, PatchRelease, ProgramRelease
 from reconciler.kernel.steps import Action, Verb
 
 NO_RESULT = -1
@@ -183,7 +183,10 @@ def _artifacts_of(action: Action) -> tuple[Artifact, ...]:
 
 
 def _secrets_of(action: Action) -> tuple[str, ...]:
-    """Return the values of properties that hold secrets, by their names."""
-    if not isinstance(action.release, MsiRelease | PatchRelease):
-        return ()
-    return tuple(value for name, value in action.release.properties if is_secret(name))
+    """Return the values of properties and arguments that hold secrets, by their names."""
+    release, found = action.release, set(secrets_in(action.command))
+    if isinstance(release, MsiRelease | PatchRelease):
+        found.update(value for name, value in release.properties if is_secret(name))
+    elif isinstance(release, ProgramRelease):
+        found |= secrets_in(release.arguments) | secrets_in(release.uninstall)
+    return tuple(found)

@@ -59,7 +59,7 @@ class ArtifactStore:
             ArtifactError: the file cannot be read, or the folder not written.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             return self._copy_in(file)
         except OSError as error:
             raise ArtifactError(
@@ -82,7 +82,7 @@ class ArtifactStore:
                 os.fsync(out.fileno())
             sha256 = hasher.hexdigest()
             target = self._path(sha256)
-            target.parent.mkdir(exist_ok=True)
+            target.parent.mkdir(exist_ok=True, mode=0o700)
             Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 from pathlib import Path
 from typing import IO
@@ -25,7 +26,7 @@ def take_installation(data: Path) -> IO[bytes]:
     Raises:
         AlreadyRunning: another daemon has it.
     """
-    lock = (data / "daemon.lock").open("wb")
+    lock = os.fdopen(os.open(data / "daemon.lock", os.O_RDWR | os.O_CREAT, 0o600), "wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from reconciler.daemon.anchoring import Anchoring
 from reconciler.daemon.clerk import Clerk
 from reconciler.daemon.courier import WORKERS, Courier
 from reconciler.daemon.git_server import GIT, GitServer
@@ -36,6 +37,7 @@ from reconciler.operations.review import open_review
 from reconciler.operations.reviews import forge_of
 from reconciler.settings import Settings
 from reconciler.site import REMEMBERED, Site
+from reconciler.store.data_folder import protect
 
 KEEP_ALIVE_SECONDS = 240
 """Seconds that an idle agent's connection is kept: longer than a poll interval, as a new one costs far more."""
@@ -49,13 +51,16 @@ class Daemon:
 
         Raises:
             AlreadyRunning: another daemon runs on it.
+            DataFolderUnsafe: something in the data folder belongs to another account, or cannot be closed.
             ForgeMisconfigured, CredentialMissing: the settings name a forge, and not all that is needed to ask it.
+            BadWitness, CheckpointKeyUnusable: a witness of the audit chain, or the key for it, cannot be used.
             NothingInForce: no repository is known.
             RepositoryError: the mirror cannot be opened.
         """
         self._site = site
         self._address = repository_address(site)
         self._lock = take_installation(site.settings.data)
+        protect(site.settings.data, deep=True)
         _demand_one_repository(site.settings)
         # Before the first look at the repository: there may be none yet.
         self._review = open_review(site) if hosts_repository(site.settings) else None
@@ -64,6 +69,7 @@ class Daemon:
             site.revisions.set_fact(name, getattr(site.settings, name))
         site.revisions.set_fact("repository", self._address)
         self._keeper = Keeper(site)
+        self._anchoring = Anchoring(site)
         forge = forge_of(site)
         self._clerk = Clerk(site, forge) if forge is not None else None
         self._courier = Courier(site, self._keeper, self._clerk.requests if self._clerk is not None else tuple)
@@ -126,6 +132,7 @@ class Daemon:
         self._keeper.begin(queue, self._pusher.follow)
         self._courier.begin(post)
         runners = [Runner(self._keeper.registry(), queue), Runner(self._courier.registry(), post, WORKERS)]
+        runners.append(Runner(self._anchoring.registry(), KeyedQueue(), workers=1))
         if self._clerk is not None:
             self._clerk.begin(changes)
             runners.append(Runner(self._clerk.registry(), changes, workers=1))

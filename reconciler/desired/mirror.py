@@ -14,6 +14,9 @@ from reconciler.desired.repository import GitRepository, RepositoryError
 FETCH_TIMEOUT = 300.0
 """Seconds that the git executable may take for a whole fetch."""
 
+PRIVATE = {"core.sharedRepository": "0600"}
+"""Has the git executable make files for this account alone, whatever the umask. libgit2 goes by the umask."""
+
 _BRANCHES, _APPROVING_TAGS = "+refs/heads/*:refs/heads/*", "+refs/tags/approved/*:refs/tags/approved/*"
 
 
@@ -34,13 +37,17 @@ def open_mirror(url: str, folder: Path) -> GitRepository:
         RepositoryError: the folder cannot be made, or holds something else.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (folder / "HEAD").exists():
             if any(folder.iterdir()):
                 hint = "name an empty folder, or one that does not exist"
                 raise RepositoryError("the folder holds something else", where=str(folder), hint=hint)
             pygit2.init_repository(str(folder), bare=True)
         mirror = GitRepository(folder)
+        config = mirror.handle().config
+        for name, value in PRIVATE.items():
+            if name not in config or config[name] != value:
+                config[name] = value
         remotes = mirror.handle().remotes
         if "origin" not in remotes.names():
             remotes.create("origin", url, _BRANCHES)

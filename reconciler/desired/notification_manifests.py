@@ -30,6 +30,7 @@ TopicName = Literal[
     "approved",
     "unapproved",
     "emergency",
+    "unanchored",
 ]
 
 

@@ -31,6 +31,7 @@ class Topic(StrEnum):
     ``REQUESTED``: a change waits for approvals, told again after a while. ``REJECTED``: somebody rejects a change.
     ``APPROVED``: a commit counts for an environment by its approvals. ``UNAPPROVED``: an environment stays where
     it is, as a commit is not approved for it, and goes on. ``EMERGENCY``: a commit passed without approvals.
+    ``UNANCHORED``: no witness takes checkpoints of the audit chain, or the chain contradicts one.
     """
 
     INVALID = "invalid"
@@ -45,6 +46,7 @@ class Topic(StrEnum):
     APPROVED = "approved"
     UNAPPROVED = "unapproved"
     EMERGENCY = "emergency"
+    UNANCHORED = "unanchored"
 
 
 class ChannelKind(StrEnum):

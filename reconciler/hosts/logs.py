@@ -15,7 +15,7 @@ class AttemptLogs:
 
     def keep(self, attempt: str, content: bytes) -> None:
         """Keep a log; a second one of the same attempt takes the place of the first."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, temporary = tempfile.mkstemp(dir=self._folder, prefix="incoming-")
         with os.fdopen(handle, "wb") as out:
             out.write(content)

@@ -49,13 +49,13 @@ def server_identity(folder: Path, names: Sequence[str], now: datetime.datetime) 
     else:
         ca_key = ec.generate_private_key(ec.SECP256R1())
         ca = _make_ca(ca_key, now)
-        _write(ca_key_file, _private_pem(ca_key), 0o600)
-        _write(identity.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
+        _write(ca_key_file, _private_pem(ca_key))
+        _write(identity.ca, ca.public_bytes(serialization.Encoding.PEM))
     if not _still_good(identity, names, now):
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _make_server(key, ca, ca_key, names, now)
-        _write(identity.key, _private_pem(key), 0o600)
-        _write(identity.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        _write(identity.key, _private_pem(key))
+        _write(identity.certificate, certificate.public_bytes(serialization.Encoding.PEM))
     return identity
 
 
@@ -134,9 +134,11 @@ def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole, for this account alone. A draft that a crash left is deleted: its mode may be wider."""
     temporary = path.with_suffix(path.suffix + ".new")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as out:
         out.write(content)
     temporary.replace(path)

@@ -43,6 +43,15 @@ def redact_properties(text: str) -> str:
     return _PAIR.sub(lambda match: f"{match['name']}{match['sign']}{HIDDEN}", text)
 
 
+def secrets_in(text: str) -> frozenset[str]:
+    """Return the values of secrets that a command line names, without their quotes.
+
+    Args:
+        text: the command line.
+    """
+    return frozenset(match["value"].strip("\"'") for match in _PAIR.finditer(text))
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a log's text with secrets hidden, by the names of properties and wherever their values stand.
 

@@ -16,6 +16,7 @@ from reconciler.kernel.wire import decode, encode
 from reconciler.notices.notice import Notice, Phase
 from reconciler.notices.routing import destinations
 from reconciler.notices.situations import Rollout, Seen, Situation, find_news
+from reconciler.operations.anchor import TROUBLE
 from reconciler.operations.announce_approvals import (
     Request,
     of_admissions,
@@ -115,7 +116,12 @@ class Announcer:
         waiting = of_requests(requests or (), desired, self._site.clock())
         return replace(
             seen,
-            situations=(*seen.situations, *of_admissions(self._site, self._mirror), *waiting),
+            situations=(
+                *seen.situations,
+                *of_admissions(self._site, self._mirror),
+                *waiting,
+                *_of_anchor(self._site),
+            ),
             undecided=seen.undecided | unknown,
         )
 
@@ -223,6 +229,12 @@ class Announcer:
             for member in hosts
             for goal in member.goals or ()
         )
+
+
+def _of_anchor(site: Site) -> Iterable[Situation]:
+    """Yield what is wrong with the anchor of the audit chain."""
+    if trouble := site.revisions.fact(TROUBLE):
+        yield Situation(Topic.UNANCHORED, message=trouble)
 
 
 def _is_there(goal: Goal, standing: PackageStanding | None) -> bool:

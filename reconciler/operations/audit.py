@@ -1,14 +1,16 @@
-"""Verifies the audit chain, and writes it out for those who keep it elsewhere. Changes nothing."""
+"""Verifies the audit chain, also against signed checkpoints of it, and writes it out. Changes nothing."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 
+from reconciler.audit.checkpoint import Checkpoint
+from reconciler.audit.merkle import Tree, leaf_of
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.site import Site
 from reconciler.store.audit import GENESIS, StoredRecord
@@ -71,14 +73,22 @@ class Verification:
         return not self.faults
 
 
-def verify_audit(site: Site, known: Head | None = None) -> Verification:
+def verify_audit(site: Site, known: Head | None = None, checkpoints: Sequence[Checkpoint] = ()) -> Verification:
     """Verify the whole chain.
+
+    Without a head or a checkpoint that was kept elsewhere, a chain whose end was cut off looks like a shorter one,
+    and a chain that was written anew looks like any other.
 
     Args:
         site: the installation.
-        known: a head that was noted before; the chain must hold it. Without one, a chain whose end was cut off
-            cannot be told from a shorter one.
+        known: a head that was noted before; the chain must hold it.
+        checkpoints: checkpoints whose signatures were verified; the chain must have all records that they cover.
     """
+    wanted: dict[int, list[Checkpoint]] = {}
+    for checkpoint in checkpoints:
+        wanted.setdefault(checkpoint.size, []).append(checkpoint)
+    tree = Tree()
+    unlike = _unlike(tree, wanted)
     faults: list[ChainFault] = []
     previous, number, count = GENESIS, 0, 0
     found_known = known is None or (known.number == 0 and known.hash == GENESIS)
@@ -86,12 +96,16 @@ def verify_audit(site: Site, known: Head | None = None) -> Verification:
         count += 1
         faults += _faults_of(record, number, previous)
         number, previous = record.number, record.hash
+        tree.add(leaf_of(record.rightful_hash))
+        unlike += _unlike(tree, wanted)
         if known is not None and record.number == known.number:
             found_known = True
             if record.hash != known.hash:
                 faults.append(ChainFault(record.number, "its hash is not the one that was noted"))
     if not found_known and known is not None:
         faults.append(ChainFault(known.number, "this record is missing: the end of the chain was cut off"))
+    # The first checkpoint that does not fit says where the change begins; those after it cannot fit either.
+    faults = [*unlike[:1], *_cut_off(count, checkpoints), *faults]
     return Verification(count, Head(number, previous), tuple(faults[:MOST_FAULTS]))
 
 
@@ -106,6 +120,25 @@ def audit_as_csv(site: Site) -> Iterator[str]:
     yield _csv_line(_FIELDS)
     for record in site.audit.records():
         yield _csv_line(_values(record))
+
+
+def _unlike(tree: Tree, wanted: dict[int, list[Checkpoint]]) -> list[ChainFault]:
+    """Return whether the records so far are not those that the checkpoints of this size cover."""
+    found = wanted.get(tree.size)
+    if found is None or all(checkpoint.root == tree.root() for checkpoint in found):
+        return []
+    what = (
+        f"the records up to this one are not the {tree.size} that a checkpoint covers: the chain was written anew"
+    )
+    return [ChainFault(tree.size, what)]
+
+
+def _cut_off(count: int, checkpoints: Sequence[Checkpoint]) -> list[ChainFault]:
+    size = max((checkpoint.size for checkpoint in checkpoints), default=0)
+    if size <= count:
+        return []
+    what = f"{size - count} of the {size} records that a checkpoint covers are missing: the end was cut off"
+    return [ChainFault(size, what)]
 
 
 def _faults_of(record: StoredRecord, number: int, previous: str) -> Iterator[ChainFault]:

@@ -8,6 +8,7 @@ from reconciler.operations.desired import hosts_repository
 from reconciler.operations.review import open_review
 from reconciler.review.repository import BRANCHES
 from reconciler.site import Site
+from reconciler.store.data_folder import users_umask
 from reconciler.store.pushes import NO_COMMIT, RefUpdate
 
 
@@ -29,7 +30,8 @@ def push_as(
         PushRefused: the server refused it, or cannot be reached; or nobody has the author's address.
     """
     if not hosts_repository(site.settings):
-        push(mirror, commit, branch, expected)
+        with users_umask():  # a repository on this machine may be one that others read
+            push(mirror, commit, branch, expected)
         return
     mail = author.email.casefold()
     accounts = (a for a in site.accounts.all() if a.removed_at is None and a.mail.casefold() == mail)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.store.data_folder import users_umask
 
 
 class CannotWrite(ReconcilerError):
@@ -54,7 +55,9 @@ def read_text(path: Path) -> str | None:
 
 
 def write_all(texts: Mapping[Path, str]) -> None:
-    """Write files whole, each at once; where one cannot be written, put the others back.
+    """Write files whole, each at once; where one cannot be written, put the others back. For commands.
+
+    They are the user's own, so a new one gets the mode that the user's umask says.
 
     Args:
         texts: the text of each file, written with its line ends as they are. Folders are made where needed.
@@ -62,6 +65,11 @@ def write_all(texts: Mapping[Path, str]) -> None:
     Raises:
         CannotWrite: one of them could not be written.
     """
+    with users_umask():
+        _write_all(texts)
+
+
+def _write_all(texts: Mapping[Path, str]) -> None:
     staged: dict[Path, Path] = {}
     replaced: dict[Path, bytes | None] = {}
     path = Path()

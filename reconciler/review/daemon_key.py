@@ -65,5 +65,7 @@ def _make(file: Path) -> None:
         out.write(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
         out.flush()
         os.fsync(out.fileno())
-    file.with_name(f"{file.name}.pub").write_text(public_key_of(key, _COMMENT).line + "\n", "utf-8")
+    public = file.with_name(f"{file.name}.pub")
+    public.touch(mode=0o600)
+    public.write_text(public_key_of(key, _COMMENT).line + "\n", "utf-8")
     draft.replace(file)

@@ -16,6 +16,7 @@ from pygit2.enums import SortMode
 
 from reconciler.desired.commits import Person
 from reconciler.desired.git_command import GitTimeout, NoGit, run_git
+from reconciler.desired.mirror import PRIVATE
 from reconciler.desired.repository import Commit, GitRepository, RepositoryError
 from reconciler.review import hook
 
@@ -31,6 +32,7 @@ _SETTINGS = {
     "receive.advertisePushOptions": "false",
     "transfer.hideRefs": "refs/reconciler",
     "core.logAllRefUpdates": "always",
+    **PRIVATE,
 }
 
 
@@ -246,5 +248,5 @@ def _write_hook(file: Path, branch: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=file.parent)
     with os.fdopen(handle, "w") as out:
         out.write(f"#!/bin/sh\nexec {command}\n")
-    Path(temporary).chmod(0o755)
+    Path(temporary).chmod(0o700)
     Path(temporary).replace(file)

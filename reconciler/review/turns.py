@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +30,7 @@ class Turn:
         self._threads.acquire()
         if self._depth == 0:
             try:
-                self._handle = self._file.open("ab")
+                self._handle = os.fdopen(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "ab")
                 fcntl.flock(self._handle, fcntl.LOCK_EX)
             except BaseException:
                 self._release()

@@ -131,11 +131,26 @@ class StoredRecord:
         return chain_hash(self.previous, self.number, self.at, self.kind, self.facts)
 
 
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The number and the hash of the newest record; 0 and `GENESIS` where there is none."""
+
+    number: int
+    hash: str
+
+
 class AuditStore:
     """Reads the chain. Writing is for those who keep the facts: `append`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def head(self) -> ChainHead:
+        """Return the newest record's number and hash."""
+        query = sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
+        with self._database.read() as connection:
+            last = connection.execute(query).one_or_none()
+        return ChainHead(last.number, last.hash) if last is not None else ChainHead(0, GENESIS)
 
     def records(self, after: int = 0) -> Iterator[StoredRecord]:
         """Yield every record in its order, read page by page: others may write meanwhile.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.store.data_folder import FILE_MODE, FOLDER_MODE
 from reconciler.store.tables import metadata
 
 NEWEST_MIGRATION = "0008"
@@ -34,7 +36,7 @@ class Database:
         Raises:
             StoreError: the file cannot be used.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_private(path)
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         sa.event.listen(self._engine, "connect", _configure)
         try:
@@ -111,6 +113,20 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, NEWEST_MIGRATION)
             connection.commit()
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file for this account alone; SQLite gives its -wal and -shm files the mode of the database.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+    except OSError as error:
+        what = f"the database cannot be opened: {error.strerror or error}"
+        raise StoreError(what, where=str(path), hint="check that its folder can be written") from error
 
 
 def _configure(connection: Any, _record: Any) -> None:

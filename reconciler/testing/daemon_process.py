@@ -55,7 +55,8 @@ class DaemonProcess:
         Raises:
             DaemonDidNotStart: it ended, or said nothing in time.
         """
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log.touch(mode=0o600)
         environment = {
             **os.environ,
             "PYTHONFAULTHANDLER": "1",

@@ -21,6 +21,21 @@ from reconciler.hosts.winrm.uploads import MISSING, packed, upload_commands
 _AWAY = (HostUnreachable, HostRefused, CommandLost, CommandTimeout, CredentialMissing)
 
 
+_ROOT = "Reconciler Push"
+_ALL = "(OI)(CI)F"
+_SYSTEM, _ADMINISTRATORS = "*S-1-5-18", "*S-1-5-32-544"
+_PRIVATE_ROOT = (
+    rf'mkdir "%ProgramFiles%\{_ROOT}" 2>nul & icacls "%ProgramFiles%\{_ROOT}" /inheritance:r '
+    f'/grant:r "{_SYSTEM}:{_ALL}" "{_ADMINISTRATORS}:{_ALL}" /q >nul && echo %ProgramFiles%'
+)
+"""Makes the folder, lets nobody but SYSTEM and Administrators in, and only then says where it is. By SIDs, since
+the names are translated.
+
+Source: learn.microsoft.com/windows-server/administration/windows-commands/icacls and
+learn.microsoft.com/windows/win32/secauthz/well-known-sids
+"""
+
+
 class HostAway(Stopping):
     """The host cannot be reached now; an attempt that is going on there stays open. ``str()`` says why."""
 
@@ -44,19 +59,27 @@ class Commands:
         return self._connection.shells
 
     def root(self) -> str:
-        r"""Return the folder on the host where all that this driver keeps lies.
+        r"""Return the folder on the host where this driver keeps everything; it is made where it is missing.
 
-        It is below ``%ProgramFiles%``, where nobody but administrators can put anything: what lies in it is run as
-        SYSTEM.
+        It is below ``%ProgramFiles%``, where only administrators can create anything: its content runs as SYSTEM.
+        Before anything is put there, it is closed to all but SYSTEM and Administrators. Users may read what lies
+        in ``%ProgramFiles%``, and command files and logs hold the values of secret properties.
 
         Raises:
-            HostAway, MachineError
+            HostAway: the host cannot be reached.
+            MachineError: the folder cannot be made or closed. Nothing was put there.
         """
         if not self._root:
-            folder = self.run("echo %ProgramFiles%", repeatable=True).output.strip()
+            asked = self.run(_PRIVATE_ROOT, repeatable=True)
+            folder = asked.output.strip().rpartition("\n")[2].strip()
             if ":\\" not in folder:
-                raise MachineError(f"it says that its program files lie in {folder[:80]!r}", where=self.host)
-            self._root = rf"{folder}\Reconciler Push"
+                told = " ".join((asked.errors or asked.output).split())[:200]
+                raise MachineError(
+                    f"the folder {_ROOT} there cannot be closed to other users: {told or 'no reason given'}",
+                    where=self.host,
+                    hint="may this account change permissions there, and is icacls.exe in its System32?",
+                )
+            self._root = rf"{folder}\{_ROOT}"
         return self._root
 
     def run(self, command: str, seconds: float = COMMAND_SECONDS, *, repeatable: bool = False) -> Finished:

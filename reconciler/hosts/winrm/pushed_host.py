@@ -58,7 +58,7 @@ class PushedHost:
     def __init__(
         self, folder: Path, machine: Machine, files: Files, ledger: Ledger, stopping: threading.Event
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._machine = machine
         self._ledger = ledger
         self._state = AgentState(folder)

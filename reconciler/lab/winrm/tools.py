@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.lab.template import PYTHON
 from reconciler.lab.winrm.libraries import launcher
 
-NAMES = ("certutil", "curl", "net", "netstat", "powershell", "sc", "schtasks", "taskkill", "wevtutil")
+NAMES = ("certutil", "curl", "icacls", "net", "netstat", "powershell", "sc", "schtasks", "taskkill", "wevtutil")
 
 _FOLDERS = {"powershell": Path("WindowsPowerShell", "v1.0")}
 """Where in System32 a program lies that does not lie in it itself."""

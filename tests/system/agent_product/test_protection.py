@@ -150,3 +150,22 @@ def test_what_a_failed_install_calls_takes_the_token_away(lab_host):
             "server": "https://far.example.com",
             "host": "PROTECT-02",
         }
+
+
+def test_an_agent_that_is_run_by_hand_closes_its_folder_first(run):
+    seen = run(
+        r"""
+        import json
+        from pathlib import Path
+        from reconciler.agent.__main__ import main
+        from reconciler.agent.windows import data_folder as d
+        folder, asked = Path(r"C:\ProgramData\By Hand"), []
+        def refuse(path):
+            asked.append(str(path))
+            raise d.UnprotectedFolder("the folder cannot be protected")
+        d.protect_folder = refuse
+        code = main(["run", "--data", str(folder)])
+        print(json.dumps({"asked": asked, "code": code, "made": folder.exists()}))
+        """
+    )
+    assert seen == {"asked": [r"C:\ProgramData\By Hand"], "code": 2, "made": False}

@@ -6,6 +6,7 @@ signature holds whatever was changed in it, so programs (PE) are shown here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def examined(reached: tuple[LabHost, Commands], tmp_path: Path, name: str, conte
     source.write_bytes(content)
     reached[0].copy_in(source, rf"{FOLDER}\{name}")
     return WinRMSignatures(reached[1]).examine(rf"{FOLDER}\{name}")
+
+
+def test_the_folder_of_runs_is_closed_to_users(reached: tuple[LabHost, Commands]) -> None:
+    """The stand-in notes what it is asked for. It protects nothing."""
+    host, commands = reached
+    folder = commands.root()
+    asked = [json.loads(line) for line in host.read(r"C:\windows\temp\icacls.jsonl").decode().splitlines()]
+    assert folder == r"C:\Program Files\Reconciler Push"
+    assert [folder, "/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "/q"] in asked
 
 
 def test_who_signed_a_program_is_told(reached: tuple[LabHost, Commands], tmp_path: Path) -> None:
