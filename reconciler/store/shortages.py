@@ -31,6 +31,7 @@ class Shortage(StrEnum):
 _BY_NUMBER = {
     errno.ENOSPC: Shortage.SPACE,
     errno.EDQUOT: Shortage.SPACE,
+    errno.EFBIG: Shortage.SPACE,
     errno.EMFILE: Shortage.FILES,
     errno.ENFILE: Shortage.FILES,
     errno.ENOMEM: Shortage.MEMORY,

@@ -35,6 +35,7 @@ def running(
     with open_site(Settings(data=where, repository=str(repository))) as site:
         server = Server(folder, site)
         server.process = DaemonProcess(where, repository, {"silent_seconds": "300", **settings}, open_files)
+        server.process.log = folder / "daemon.log"  # not on the disk that a test fills
         server.workspace.publish(FILES, "first")
         server.start()
         try:
