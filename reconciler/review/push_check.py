@@ -21,7 +21,7 @@ LARGEST_FILE = 1024 * 1024
 MOST_FILES = 50_000
 """Files of a commit."""
 
-MOST_BYTES = 256 * 1024 * 1024
+MOST_BYTES = 64 * 1024 * 1024
 """Bytes of all files of a commit together."""
 
 MOST_COMMITS = 2000
