@@ -20,7 +20,7 @@ def refusal(capabilities: frozenset[str], updates: Sequence[RefUpdate], words: s
         updates: what it wanted to move.
         words: why not, one line.
     """
-    line = words.replace("\n", " ")[:_LONGEST_LINE]
+    line = " ".join(words.split())[:_LONGEST_LINE]
     report = packet(f"unpack {line}\n".encode())
     report += b"".join(packet(f"ng {update.ref} {line[:200]}\n".encode()) for update in updates) + _FLUSH
     if not capabilities & {"report-status", "report-status-v2"}:

@@ -53,6 +53,9 @@ async def spool(request: Request, longest: int, folder: Path) -> IO[bytes]:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding not in ("identity", "gzip", "x-gzip"):
         raise RequestRefused(415, f"the content is packed by {encoding[:40]!r}; use gzip")
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared[:20]) > longest:
+        raise RequestRefused(413, f"more than {longest} bytes in one request")
     unpacker = None if encoding == "identity" else zlib.decompressobj(16 + zlib.MAX_WBITS)
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by who asked
     size = 0

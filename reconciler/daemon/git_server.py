@@ -177,8 +177,10 @@ class GitServer:
                 except (PackRefused, CapReached, NoSlot) as error:
                     _log.warning("push refused", account=account.name, why=str(error))
                     answer = refusal(push.capabilities, push.updates, str(error))
-        for update in push.updates:
-            _log.info("push", account=account.name, ref=update.ref, old=update.old[:10], new=update.new[:10])
+                else:
+                    for update in push.updates:
+                        old, new = update.old[:10], update.new[:10]
+                        _log.info("push", account=account.name, ref=update.ref, old=old, new=new)
         return Response(answer, media_type="application/x-git-receive-pack-result", headers=_UNCACHED)
 
     def _check(self, body: IO[bytes], push: PushRequest) -> None:

@@ -15,6 +15,7 @@ MOST_OBJECTS = 200_000
 """Objects of one push: the whole history of a large repository."""
 
 _OFS_DELTA, _REF_DELTA = 6, 7
+_KINDS = (1, 2, 3, 4, _OFS_DELTA, _REF_DELTA)
 _CHUNK = 256 * 1024
 _HEAD = 12
 
@@ -65,6 +66,8 @@ class _Scan:
     def _object(self) -> None:
         first = self._byte()
         kind, size, shift = first >> 4 & 7, first & 15, 4
+        if kind not in _KINDS:
+            raise PackRefused("the pack is damaged")
         more = first & 128
         while more:
             more = self._byte()

@@ -49,7 +49,9 @@ class AccountCaps:
                 )
         open_ones = self.changes.of_state(ChangeState.OPEN)
         changed = {BRANCHES + change.branch for change in open_ones}
-        opened = [ref for ref in kept if ref not in changed]
+        head = refs.get(BRANCHES + self.repository.branch)
+        merged = {u.ref for u in updates if head is not None and self.repository.is_merged(u.new, head)}
+        opened = [ref for ref in kept if ref not in changed and ref not in merged]
         has = sum(1 for change in open_ones if change.requester == account)
         if opened and has + len(opened) > self.most_changes:
             raise CapReached(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import random
-import select
 import socket
+import ssl
 import subprocess
 import zlib
 from collections.abc import Iterator
@@ -130,10 +129,15 @@ def begin_push(connection: socket.socket, person: Person) -> None:
     connection.sendall(head("POST", "/git/desired.git/git-receive-pack", 200_000, *wanted) + b"00")
 
 
-def answer_of(connection: socket.socket) -> tuple[int, bytes]:
-    answer = http.client.HTTPResponse(connection)
-    answer.begin()
-    return answer.status, answer.read()
+def received(connection: ssl.SSLSocket) -> bytes | None:
+    """What the server has sent: ``None`` where nothing yet, empty where it ended the connection."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(65536)
+    except ssl.SSLWantReadError:
+        return None
+    except OSError:
+        return b""
 
 
 def test_stalled_pushes_of_one_account_keep_nobody_from_pushing(
@@ -143,19 +147,22 @@ def test_stalled_pushes_of_one_account_keep_nobody_from_pushing(
     stalled = [clients.tls() for _ in range(8)]
     for connection in stalled:
         begin_push(connection, mallory)
-    assert eventually(lambda: any(_readable(c) for c in stalled), 20)
-    status, words = answer_of(next(c for c in stalled if _readable(c)))
-    assert (status, words) == (503, b"2 of your requests are under way already; wait for one of them to end\n")
+    answers: list[bytes] = []
+
+    def look() -> list[bytes]:
+        for connection in tuple(stalled):
+            if (answer := received(connection)) is not None:
+                stalled.remove(connection)
+                answers.append(answer)
+        return [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
+
+    assert eventually(lambda: len(look()) >= 6, 20)
     other = server.person(f"other-{mallory.name}")
     other.clone()
     other.propose(f"beside-{mallory.name}", prod("2.0.0"), "While others stall")
-    assert eventually(lambda: all(_readable(c) for c in stalled), 30), "each ends: answered, or cut off"
+    assert eventually(lambda: look() and not stalled, 30), "each ends: answered, or cut off"
     mallory.propose("again", prod("2.0.0"), "Mallory may push again")
     mallory.git("push", "-q", "origin", ":again")
-
-
-def _readable(connection: socket.socket) -> bool:
-    return bool(select.select([connection], [], [], 0)[0])
 
 
 def test_a_client_that_understands_no_report_gets_an_empty_answer() -> None:
@@ -225,7 +232,8 @@ def test_a_pack_is_judged_by_what_its_objects_expand_to(tmp_path: Path) -> None:
     assert "once unpacked" in checked(tmp_path, pack_of(*[entry(3, 900, small)] * 6))
     assert "longer than it says" in checked(tmp_path, pack_of(entry(3, 10, bytes(1_000_000))))
     assert "objects" in checked(tmp_path, pack_of(count=4_000_000_000))
-    assert "cut off" in checked(tmp_path, pack_of(entry(3, 900, small), count=9))
+    assert "damaged" in checked(tmp_path, pack_of(entry(3, 900, small), count=9))
+    assert "cut off" in checked(tmp_path, pack_of(entry(3, 900, small))[:-22])
     assert "damaged" in checked(tmp_path, pack_of(b"\x35" + b"no zlib" * 9))
     assert "no pack" in checked(tmp_path, b"rubbish" * 9)
 
