@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -70,8 +72,10 @@ class Clients:
         return connection
 
     def tls(self, source: str = "127.0.0.1") -> ssl.SSLSocket:
-        wrapped = self._trust.wrap_socket(self.tcp(source), server_hostname="localhost")
+        connection = self.tcp(source)
+        wrapped = self._trust.wrap_socket(connection, server_hostname="localhost", do_handshake_on_connect=False)
         self._open.append(wrapped)
+        wrapped.do_handshake()
         return wrapped
 
     def close(self) -> None:
@@ -94,6 +98,9 @@ def clients_of() -> Iterator[ClientsOf]:
     yield make
     for clients in made:
         clients.close()
+    with warnings.catch_warnings():  # where the server was faster, ssl loses a socket that nobody can close
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def is_closed(connection: socket.socket) -> bool:

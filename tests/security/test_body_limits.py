@@ -99,7 +99,7 @@ class Body:
     def __init__(self, *pieces: bytes, headers: dict[str, str] | None = None) -> None:
         self._pieces = list(pieces)
         self.go_on = asyncio.Event()
-        sent = [(k.encode(), v.encode()) for k, v in (headers or {}).items()]
+        sent = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
         scope = {"type": "http", "method": "POST", "path": "/x", "query_string": b"", "headers": sent}
         self.request = Request(scope | {"server": ("localhost", 1)}, self._receive)
 

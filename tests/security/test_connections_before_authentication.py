@@ -122,7 +122,7 @@ def status(connection: socket.socket) -> int:
 def test_a_host_stays_connected_where_a_stranger_does_not(server: Server, clients: Clients) -> None:
     host = server.enrolled("DEV-07")
     connection, stranger = clients.tls(), clients.tls()
-    body = b'{"report": "", "assignment": ""}'
+    body = b'{"report": "new", "assignment": ""}'
     asked = head("POST", protocol.CHECK_IN, len(body), f"Authorization: Bearer {host.name}:{host.key}") + body
     connection.sendall(asked)
     assert status(connection) == 200

@@ -154,7 +154,7 @@ def test_a_lack_of_open_files_is_survived_and_reported(tmp_path: Path) -> None:
     with running(tmp_path, None, {}) as server:
         host = server.enrolled("DEV-07")
         kept = server.connect()
-        body = b'{"report": "", "assignment": ""}'
+        body = b'{"report": "new", "assignment": ""}'
         signed = {"Authorization": f"Bearer {host.name}:{host.key}"}
         kept.request("POST", protocol.CHECK_IN, body, signed)
         assert kept.getresponse().read()

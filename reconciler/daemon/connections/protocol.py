@@ -32,7 +32,8 @@ LINGER_SECONDS = 5.0
 """Seconds for which the rest of a body is still read after its request was answered: so the client sees why."""
 
 LINGER_BYTES = 1024 * 1024
-"""Bytes of such a rest."""
+"""Bytes of such a rest. From an authenticated client all of it is read: an agent reads no answer before it has sent
+everything, and would take the refusal for a broken network."""
 
 NEVER = float("inf")
 
@@ -95,7 +96,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.end(Ended.HEAD)
         elif self._in_body:
             self._due = min(self._loop.time() + self._deadlines.body, self._body_ends)
-            if self.cycle.response_complete and self._received > LINGER_BYTES:
+            if self.cycle.response_complete and self._received > LINGER_BYTES and self._entry.identity is None:
                 self.end(Ended.SLOW)
 
     def on_message_begin(self) -> None:
@@ -130,7 +131,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._entry.identity is not None:
             self.timeout_keep_alive = cast(int, self._deadlines.idle)
         super().on_response_complete()
-        if self._in_body:
+        if self._in_body and self._entry.identity is None:
             self._due = self._body_ends = self._loop.time() + LINGER_SECONDS
 
     def pause_writing(self) -> None:
