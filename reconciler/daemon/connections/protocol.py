@@ -32,7 +32,7 @@ LINGER_SECONDS = 5.0
 """Seconds for which the rest of a body is still read after its request was answered: so the client sees why."""
 
 LINGER_BYTES = 1024 * 1024
-"""Bytes of such a rest. From an authenticated client all of it is read: an agent reads no answer before it has sent
+"""Bytes of such a rest. From an authenticated client all of it is read: an agent reads no answer before it sent
 everything, and would take the refusal for a broken network."""
 
 NEVER = float("inf")
