@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
-import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.daemon.git_answers import refusal
+from reconciler.daemon.git_process import end, environment_of, git_command, run
 from reconciler.daemon.git_requests import PushRequest, RequestRefused, packet, read_push, rewind, spool
 from reconciler.daemon.pack_limits import PackLimits, PackRefused, check_pack
 from reconciler.daemon.sign_in import SignIn, SignInRefused
@@ -47,25 +46,12 @@ MOST_ASKED = 16 * 1024 * 1024
 
 _PUSH_SECONDS = 120.0
 _FETCH_SECONDS = 900.0
-_GIT_KILOBYTES = 2 * 1024 * 1024
-"""Memory that git may ask for while it takes a push, in units of 1,024 bytes."""
 _CHUNK = 64 * 1024
 _SERVICES = ("git-upload-pack", "git-receive-pack")
 _UNCACHED = {"Expires": "Fri, 01 Jan 1980 00:00:00 GMT", "Pragma": "no-cache", "Cache-Control": "no-cache"}
-_SETTINGS = (
-    "receive.unpackLimit=1",
-    "core.packedGitWindowSize=16m",
-    "core.packedGitLimit=256m",
-    "core.deltaBaseCacheLimit=32m",
-    "pack.threads=1",
-    "uploadpack.allowFilter=true",
-    "http.receivepack=true",
-)
 _log = structlog.get_logger("reconciler.git")
 
 T = TypeVar("T")
-
-_LIMITED = ("sh", "-c", f'ulimit -v {_GIT_KILOBYTES} && exec "$@"', "sh")
 
 
 class GitServer:
@@ -119,7 +105,7 @@ class GitServer:
             raise RequestRefused(403, "only the smart protocol is spoken here: use git 1.6.6 or later")
         command, environment = self._command(service, "--advertise-refs"), self._environment(request)
         async with self._asks.taken_by(account.name):
-            done = await self._in_thread(lambda: _run(command, environment, subprocess.DEVNULL))
+            done = await self._in_thread(lambda: run(command, environment, subprocess.DEVNULL))
         head = b"" if _version_2(request) else packet(f"# service={service}\n".encode()) + b"0000"
         return Response(head + done, media_type=f"application/x-{service}-advertisement", headers=_UNCACHED)
 
@@ -157,7 +143,7 @@ class GitServer:
                 yield chunk
         finally:  # the client may be gone
             if process.returncode is None and not process.stdout.at_eof():
-                _end(process.pid)
+                end(process.pid)
             await process.wait()
 
     async def _receive_pack(self, request: Request) -> Response:
@@ -198,19 +184,18 @@ class GitServer:
             rewind(body)
 
     def _push(self, account: str, push: PushRequest, body: IO[bytes], environment: dict[str, str]) -> bytes:
-        def run() -> bytes:
+        def take() -> bytes:
             self._caps.demand(account, push.updates)
-            return _run(self._command("git-receive-pack"), environment, body, _PUSH_SECONDS)
+            return run(self._command("git-receive-pack"), environment, body, _PUSH_SECONDS)
 
-        return self._review.push(account, push.updates, run)
+        return self._review.push(account, push.updates, take)
 
     def _command(self, service: str, *options: str) -> list[str]:
-        settings = [word for setting in _SETTINGS for word in ("-c", setting)]
-        git = ["git", *settings, "-c", f"receive.maxInputSize={self._most_pushed}"]
-        return [*_LIMITED, *git, service.removeprefix("git-"), "--stateless-rpc", *options, str(self._folder)]
+        most = f"receive.maxInputSize={self._most_pushed}"
+        return git_command(most, service.removeprefix("git-"), "--stateless-rpc", *options, str(self._folder))
 
     def _environment(self, request: Request) -> dict[str, str]:
-        return {**_environment(request), LARGEST_FILE_VARIABLE: str(self._largest_file)}
+        return {**environment_of(request), LARGEST_FILE_VARIABLE: str(self._largest_file)}
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._workers, work)
@@ -256,53 +241,3 @@ def _demand_type(request: Request, service: str) -> None:
 
 def _version_2(request: Request) -> bool:
     return "version=2" in request.headers.get("git-protocol", "").split(":")
-
-
-def _environment(request: Request) -> dict[str, str]:
-    """Return what git may know: nothing of the daemon's own environment but where programs are."""
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-    }
-    protocol = request.headers.get("git-protocol", "")
-    if re.fullmatch(r"[A-Za-z0-9=:.,-]{1,200}", protocol):
-        environment["GIT_PROTOCOL"] = protocol
-    return environment
-
-
-def _run(command: list[str], environment: dict[str, str], stdin: IO[bytes] | int, seconds: float = 60.0) -> bytes:
-    """Run git to its end and return what it says.
-
-    Raises:
-        RequestRefused: it took too long, or cannot be run.
-    """
-    try:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise RequestRefused(503, "there is no git executable on the server") from error
-    try:
-        output, complaints = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired as error:
-        _end(process.pid)
-        process.communicate()
-        raise RequestRefused(503, f"git did not come to an end in {seconds:.0f} s") from error
-    if process.returncode != 0:
-        _log.warning("git failed", exit_code=process.returncode, said=complaints[-500:])
-    return output
-
-
-def _end(process: int) -> None:
-    """End git and what it started."""
-    try:
-        os.killpg(process, signal.SIGKILL)
-    except ProcessLookupError:
-        return
