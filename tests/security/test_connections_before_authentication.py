@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.daemon.connections.book import MOST_PER_IDENTITY, Caps, Connections, Entry
 from reconciler.daemon.connections.open_files import OpenFiles
-from reconciler.daemon.connections.registry import MOST_PER_IDENTITY, Caps, Entry, Registry
 from reconciler.kernel import protocol
 from reconciler.settings import Settings
 from reconciler.testing.waiting import eventually
@@ -200,18 +200,18 @@ class Ends:
         return lambda: self.names.append(name)
 
 
-def admit(registry: Registry, ends: Ends, name: str, address: str = "a") -> Entry:
+def admit(registry: Connections, ends: Ends, name: str, address: str = "a") -> Entry:
     return registry.admit(address, ends.of(name))
 
 
 def test_the_oldest_stranger_ends_first_and_a_host_only_where_there_is_no_stranger() -> None:
-    registry, ends = Registry(Caps(4, 2, 2)), Ends()
+    registry, ends = Connections(Caps(4, 2, 2)), Ends()
     host = admit(registry, ends, "host")
     host.vouch("host A")
     for name in ("one", "two", "three"):
         admit(registry, ends, name, name)
     assert ends.names == ["one"]
-    full, ends = Registry(Caps(2, 2, 2)), Ends()
+    full, ends = Connections(Caps(2, 2, 2)), Ends()
     for name in ("first", "second"):
         admit(full, ends, name).vouch(f"host {name}")
     admit(full, ends, "new")
@@ -220,7 +220,7 @@ def test_the_oldest_stranger_ends_first_and_a_host_only_where_there_is_no_strang
 
 
 def test_one_host_holds_only_so_many_connections() -> None:
-    registry, ends = Registry(Caps(1000, 1000, 1000)), Ends()
+    registry, ends = Connections(Caps(1000, 1000, 1000)), Ends()
     for number in range(MOST_PER_IDENTITY + 5):
         admit(registry, ends, f"{number}").vouch("host A")
     admit(registry, ends, "other").vouch("host B")
@@ -228,7 +228,7 @@ def test_one_host_holds_only_so_many_connections() -> None:
 
 
 def test_connections_that_end_are_forgotten() -> None:
-    registry, ends = Registry(Caps(10, 10, 10)), Ends()
+    registry, ends = Connections(Caps(10, 10, 10)), Ends()
     entries = [admit(registry, ends, f"{number}") for number in range(6)]
     for entry in entries[:3]:
         entry.vouch("host A")

@@ -14,8 +14,8 @@ import structlog
 import uvicorn
 
 from reconciler.daemon.connections.addresses import address_group
+from reconciler.daemon.connections.book import Caps, Connections, Ended, Entry
 from reconciler.daemon.connections.protocol import BoundedProtocol, Deadlines
-from reconciler.daemon.connections.registry import Caps, Ended, Entry, Registry
 
 ACCEPTED_AT_ONCE = 8
 """Connections accepted before handshakes go on: accepted faster than that, none would end its handshake."""
@@ -55,7 +55,7 @@ class Doorkeeper:
         deadlines: Deadlines,
         proxied: Callable[[str], bool] = lambda _address: False,
     ) -> None:
-        self.registry = Registry(caps)
+        self.registry = Connections(caps)
         self._listener = listener
         self._server = server
         self._tls = tls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass
 
-from reconciler.daemon.connections.registry import Caps
+from reconciler.daemon.connections.book import Caps
 from reconciler.settings import Settings
 
 OWN_FILES = 256

@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from reconciler.daemon.connections.registry import Ended, Entry
+from reconciler.daemon.connections.book import Ended, Entry
 from reconciler.hosts.vouching import CONNECTION
 
 LONGEST_HEAD = 32 * 1024

@@ -12,9 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from reconciler.daemon.connections.book import Caps
 from reconciler.daemon.connections.doorkeeper import Doorkeeper
 from reconciler.daemon.connections.protocol import Deadlines
-from reconciler.daemon.connections.registry import Caps
 from reconciler.settings import Settings
 
 KEEP_ALIVE_SECONDS = 240.0

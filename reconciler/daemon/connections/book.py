@@ -49,7 +49,7 @@ class Entry:
 
     __slots__ = ("_registry", "address", "end", "identity")
 
-    def __init__(self, registry: Registry, address: str, end: Callable[[], None]) -> None:
+    def __init__(self, registry: Connections, address: str, end: Callable[[], None]) -> None:
         self._registry = registry
         self.address = address
         self.end = end
@@ -72,7 +72,7 @@ class Entry:
 _Ordered = OrderedDict[Entry, None]
 
 
-class Registry:
+class Connections:
     """Every connection, the oldest first.
 
     Args:
