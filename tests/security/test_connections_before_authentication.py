@@ -200,16 +200,16 @@ class Ends:
         return lambda: self.names.append(name)
 
 
-def admit(registry: Connections, ends: Ends, name: str, address: str = "a") -> Entry:
-    return registry.admit(address, ends.of(name))
+def admit(book: Connections, ends: Ends, name: str, address: str = "a") -> Entry:
+    return book.admit(address, ends.of(name))
 
 
 def test_the_oldest_stranger_ends_first_and_a_host_only_where_there_is_no_stranger() -> None:
-    registry, ends = Connections(Caps(4, 2, 2)), Ends()
-    host = admit(registry, ends, "host")
+    book, ends = Connections(Caps(4, 2, 2)), Ends()
+    host = admit(book, ends, "host")
     host.vouch("host A")
     for name in ("one", "two", "three"):
-        admit(registry, ends, name, name)
+        admit(book, ends, name, name)
     assert ends.names == ["one"]
     full, ends = Connections(Caps(2, 2, 2)), Ends()
     for name in ("first", "second"):
@@ -220,21 +220,21 @@ def test_the_oldest_stranger_ends_first_and_a_host_only_where_there_is_no_strang
 
 
 def test_one_host_holds_only_so_many_connections() -> None:
-    registry, ends = Connections(Caps(1000, 1000, 1000)), Ends()
+    book, ends = Connections(Caps(1000, 1000, 1000)), Ends()
     for number in range(MOST_PER_IDENTITY + 5):
-        admit(registry, ends, f"{number}").vouch("host A")
-    admit(registry, ends, "other").vouch("host B")
+        admit(book, ends, f"{number}").vouch("host A")
+    admit(book, ends, "other").vouch("host B")
     assert ends.names == ["0", "1", "2", "3", "4"]
 
 
 def test_connections_that_end_are_forgotten() -> None:
-    registry, ends = Connections(Caps(10, 10, 10)), Ends()
-    entries = [admit(registry, ends, f"{number}") for number in range(6)]
+    book, ends = Connections(Caps(10, 10, 10)), Ends()
+    entries = [admit(book, ends, f"{number}") for number in range(6)]
     for entry in entries[:3]:
         entry.vouch("host A")
     for entry in entries:
         entry.gone()
         entry.gone()
         entry.vouch("host B")
-    assert (len(registry), registry.unauthenticated, ends.names) == (0, 0, [])
-    assert (registry._by_address, registry._by_identity) == ({}, {})
+    assert (len(book), book.unauthenticated, ends.names) == (0, 0, [])
+    assert (book._by_address, book._by_identity) == ({}, {})

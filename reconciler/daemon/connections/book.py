@@ -47,10 +47,10 @@ class Entry:
         end: ends it at once, at whatever stage it is. May be called more than once.
     """
 
-    __slots__ = ("_registry", "address", "end", "identity")
+    __slots__ = ("_book", "address", "end", "identity")
 
-    def __init__(self, registry: Connections, address: str, end: Callable[[], None]) -> None:
-        self._registry = registry
+    def __init__(self, book: Connections, address: str, end: Callable[[], None]) -> None:
+        self._book = book
         self.address = address
         self.end = end
         self.identity: str | None = None
@@ -58,15 +58,15 @@ class Entry:
     def vouch(self, identity: str) -> None:
         """Count it as authenticated. Implements `reconciler.hosts.vouching.Vouched`."""
         if self.identity is None:
-            self._registry.authenticated(self, identity)
+            self._book.authenticated(self, identity)
 
     def count(self, why: Ended) -> None:
         """Count why it is being ended."""
-        self._registry.ended[why] += 1
+        self._book.ended[why] += 1
 
     def gone(self) -> None:
         """Forget it: it has ended."""
-        self._registry.forget(self)
+        self._book.forget(self)
 
 
 _Ordered = OrderedDict[Entry, None]

@@ -55,7 +55,7 @@ class Doorkeeper:
         deadlines: Deadlines,
         proxied: Callable[[str], bool] = lambda _address: False,
     ) -> None:
-        self.registry = Connections(caps)
+        self.connections = Connections(caps)
         self._listener = listener
         self._server = server
         self._tls = tls
@@ -87,7 +87,7 @@ class Doorkeeper:
             self._open = False
             loop.remove_reader(self._listener)
             self._listener.close()
-            self.registry.end_all()
+            self.connections.end_all()
 
     def _accept(self) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
@@ -106,9 +106,9 @@ class Doorkeeper:
         loop = asyncio.get_running_loop()
         if self._short_since is None:
             self._short_since = loop.time()
-            _log.error("cannot accept connections", why=error.strerror, connections=len(self.registry))
+            _log.error("cannot accept connections", why=error.strerror, connections=len(self.connections))
         if error.errno in _EXHAUSTED:
-            self.registry.make_room()
+            self.connections.make_room()
         loop.remove_reader(self._listener)
         loop.call_later(PAUSE_SECONDS, self._accept_again)
 
@@ -118,7 +118,7 @@ class Doorkeeper:
 
     def _admit(self, connection: socket.socket, address: str) -> None:
         handle = _Handle(connection)
-        entry = self.registry.admit("" if self._proxied(address) else address_group(address), handle.end)
+        entry = self.connections.admit("" if self._proxied(address) else address_group(address), handle.end)
         try:
             connection.setblocking(False)
             # Else answers with a body wait for an acknowledgement (Nagle's algorithm).
@@ -162,11 +162,11 @@ class Doorkeeper:
                 protocol.end(why)
         if now >= self._report_at:
             self._report_at = now + REPORT_SECONDS
-            new = self.registry.ended - self._reported
+            new = self.connections.ended - self._reported
             if new:
-                self._reported = Counter(self.registry.ended)
+                self._reported = Counter(self.connections.ended)
                 told = {why.name.lower(): count for why, count in new.items()}
-                _log.warning("connections ended", connections=len(self.registry), **told)
+                _log.warning("connections ended", connections=len(self.connections), **told)
 
 
 class _Handle:
