@@ -143,7 +143,7 @@ class SignIn:
         found = await self._recognised(name, password)
         if found is None:
             found = await self._verified(name, password, address)
-        vouch(scope, f"account {found.name}")
+        vouch(scope, "account", found.name)
         await self._note(found.name, address, self._clock())
         return found
 

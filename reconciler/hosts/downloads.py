@@ -48,7 +48,7 @@ class Downloads:
         sha256 = await asyncio.get_running_loop().run_in_executor(self._redeeming, redeem, ticket, time.time())
         if sha256 is None:
             return JSONResponse({"error": "this ticket is not good, or no longer"}, 403)
-        vouch(request.scope, f"ticket {ticket[:16]}")
+        vouch(request.scope, "ticket", ticket[:16])
         path = self._artifacts.find(sha256)
         if path is None:
             return JSONResponse({"error": "no such artifact is kept here"}, 404)

@@ -154,7 +154,7 @@ class Inbox:
                     return None
                 member = self._roster.authenticate(host.upper(), protocol.hash_key(key))
                 if member is not None:
-                    vouch(scope, f"host {member.name}")
+                    vouch(scope, "host", member.name)
                 return member
         return None
 

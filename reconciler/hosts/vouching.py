@@ -20,16 +20,17 @@ class Vouched(Protocol):
         """Count the connection as authenticated from now on."""
 
 
-def vouch(scope: Scope, identity: str) -> None:
+def vouch(scope: Scope, kind: str, name: str) -> None:
     """Count the connection of a request as authenticated.
 
     Args:
         scope: the request's.
-        identity: whose credentials it carried, such as ``host DEV-01`` or ``account ann``.
+        kind: whose credentials it carried: ``host``, ``account`` or ``ticket``.
+        name: the name of that host or account, or the beginning of the ticket.
     """
     connection: Vouched | None = scope.get("state", _NO_STATE).get(CONNECTION)
     if connection is not None and connection.identity is None:
-        connection.vouch(identity)
+        connection.vouch(f"{kind} {name}")
 
 
 _NO_STATE: dict[str, Vouched] = {}

@@ -75,6 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._due = NEVER
         self._unread_since = NEVER
         self.timeout_keep_alive = cast(int, deadlines.head)  # any number of seconds does
+        self._idle_seconds = cast(int, deadlines.idle)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin: the handshake is done."""
@@ -129,7 +130,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A request is answered; the rest of a body that nobody wanted is read for a moment only."""
         if self._entry.identity is not None:
-            self.timeout_keep_alive = cast(int, self._deadlines.idle)
+            self.timeout_keep_alive = self._idle_seconds
         super().on_response_complete()
         if self._in_body and self._entry.identity is None:
             self._due = self._body_ends = self._loop.time() + LINGER_SECONDS
