@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,11 +24,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from reconciler.daemon.connections.open_files import raise_open_files
+from reconciler.daemon.connections.serving import KEEP_ALIVE_SECONDS, HttpServer, deadlines_of
 from reconciler.daemon.keeper import FLUSH_SECONDS
-from reconciler.daemon.server import KEEP_ALIVE_SECONDS
 from reconciler.hosts.inbox import Inbox
 from reconciler.hosts.roster import Roster
-from reconciler.hosts.tls import server_identity
+from reconciler.hosts.tls import ServerIdentity, server_context, server_identity
 from reconciler.kernel import protocol
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
@@ -45,8 +46,13 @@ async def _serve_inbox(site: Site, tls: Path | None) -> None:
     """Serve the real inbox with every host of the store, and write down who was seen when, as the daemon does."""
     roster = Roster(site.hosts.all())
     inbox = Inbox(roster, site.hosts, site.attempts, site.artifacts, site.logs, _Keeper())
+    listener = _listener()
+    context = None if tls is None else server_context(_identity(tls))
+    caps, deadlines = raise_open_files().caps(site.settings), deadlines_of(site.settings)
+    server = HttpServer(inbox, listener, context, caps, deadlines)
+    _begin(listener, server.stop)
     async with _flushing(site, roster):
-        await _serve(inbox, tls)
+        await server.run(asyncio.Event())
 
 
 @asynccontextmanager
@@ -72,14 +78,14 @@ def _bare() -> ASGIApp:
 
 
 async def _serve(app: ASGIApp, tls: Path | None) -> None:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-    identity = None if tls is None else server_identity(tls, ["127.0.0.1"], datetime.datetime.now(datetime.UTC))
+    listener = _listener()
+    identity = None if tls is None else _identity(tls)
     config = uvicorn.Config(
         app,
         http="httptools",
         ssl_certfile=None if identity is None else str(identity.certificate),
         ssl_keyfile=None if identity is None else str(identity.key),
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=int(KEEP_ALIVE_SECONDS),
         timeout_graceful_shutdown=2,
         access_log=False,
         log_level="warning",
@@ -87,14 +93,31 @@ async def _serve(app: ASGIApp, tls: Path | None) -> None:
     )
     server = uvicorn.Server(config)
 
+    def stop() -> None:
+        server.should_exit = True
+
+    _begin(listener, stop)
+    await server.serve([listener])
+
+
+def _listener() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0), backlog=256)
+
+
+def _identity(folder: Path) -> ServerIdentity:
+    return server_identity(folder, ["127.0.0.1"], datetime.datetime.now(datetime.UTC))
+
+
+def _begin(listener: socket.socket, stop: Callable[[], None]) -> None:
+    """Print the port, and stop the server when standard input ends."""
+
     def end_with_starter() -> None:
         sys.stdin.buffer.read()
-        server.should_exit = True
+        stop()
 
     threading.Thread(target=end_with_starter, daemon=True).start()
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    await server.serve([listener])
 
 
 class _Keeper:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -84,3 +84,34 @@ class Settings(BaseSettings):
     push_concurrency: int = Field(
         default=16, ge=1, le=512, description="Hosts that are worked on by WinRM at the same time, at most."
     )
+    unauthenticated_connections: int = Field(
+        default=1000,
+        ge=8,
+        description="Most unauthenticated connections. One more ends the oldest of them.",
+    )
+    unauthenticated_per_address: int = Field(
+        default=250,
+        ge=4,
+        description="Most unauthenticated connections of one address; for IPv6, of one /64 network.",
+    )
+    handshake_seconds: float = Field(default=10.0, gt=0, description="Seconds that a TLS handshake may take.")
+    head_seconds: float = Field(
+        default=10.0, gt=0, description="Seconds that the request line and headers of a request may take."
+    )
+    body_seconds: float = Field(
+        default=30.0, gt=0, description="Seconds without a byte after which a request's body is given up."
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        default=(),
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For header counts (a JSON list).",
+    )
+    push_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=64 * 1024, description="Bytes of one push to the built-in review."
+    )
+    push_file_bytes: int = Field(
+        default=1024 * 1024, ge=1024, description="Bytes of one file in the repository that the daemon holds."
+    )
+    branches_per_account: int = Field(
+        default=50, ge=1, description="Branches that one account may have in the repository that the daemon holds."
+    )
+    changes_per_account: int = Field(default=20, ge=1, description="Open changes that one account may have.")

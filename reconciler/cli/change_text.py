@@ -54,7 +54,9 @@ def _commits_and_files(detail: dict[str, Any]) -> Iterator[str]:
         yield f"  {commit['id'][:10]} {_clean(commit['subject'])} ({_clean(commit['author'])})"
     yield f"{len(detail['files'])} file(s)"
     for file in detail["files"]:
-        yield f"  {_clean(file['path'])}  +{file['added']} -{file['removed']}"
+        counted = file["added"] is not None
+        lines = f"+{file['added']} -{file['removed']}" if counted else "(lines not counted: too large, or binary)"
+        yield f"  {_clean(file['path'])}  {lines}"
 
 
 def _said(detail: dict[str, Any]) -> Iterator[str]:

@@ -62,8 +62,11 @@ def configure_log() -> None:
     """
     import structlog
 
+    from reconciler.daemon.log_limits import LimitRepeats
+
     structlog.configure(
         processors=[
+            LimitRepeats(),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,

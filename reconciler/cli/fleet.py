@@ -171,6 +171,8 @@ def _print_revisions(everything: SiteStatus) -> None:
             print_line(f"  {finding['path']}:{finding['line']}:{finding['column']}: {finding['message']}")
     if everything.fetch_trouble:
         print_line(f"the repository cannot be followed: {everything.fetch_trouble}", "red")
+    if everything.shortage:
+        print_line(f"the server is short of resources: {everything.shortage}", "red")
 
 
 def _print_waiting(everything: SiteStatus) -> None:

@@ -7,6 +7,8 @@ import os
 import re
 import tempfile
 import zlib
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from starlette.requests import Request
@@ -28,8 +30,22 @@ class RequestRefused(Exception):
         self.status = status
 
 
-async def spool(request: Request, longest: int) -> IO[bytes]:
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """What a push wants to move, what its client understands, and at which byte of its body the pack begins."""
+
+    updates: tuple[RefUpdate, ...]
+    capabilities: frozenset[str]
+    pack_at: int
+
+
+async def spool(request: Request, longest: int, folder: Path) -> IO[bytes]:
     """Return a request's body, unpacked, in a file that is gone when it is closed.
+
+    Args:
+        request: the request.
+        longest: bytes that the body may have, once unpacked.
+        folder: where the file is; on the disk that is watched.
 
     Raises:
         RequestRefused: it is too long, or packed in another way.
@@ -37,8 +53,11 @@ async def spool(request: Request, longest: int) -> IO[bytes]:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding not in ("identity", "gzip", "x-gzip"):
         raise RequestRefused(415, f"the content is packed by {encoding[:40]!r}; use gzip")
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared[:20]) > longest:
+        raise RequestRefused(413, f"more than {longest} bytes in one request")
     unpacker = None if encoding == "identity" else zlib.decompressobj(16 + zlib.MAX_WBITS)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who asked
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by who asked
     size = 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
@@ -60,35 +79,39 @@ async def spool(request: Request, longest: int) -> IO[bytes]:
     if unpacker is not None and not unpacker.eof:
         file.close()
         raise RequestRefused(400, "the content is cut off")
-    _rewind(file)
+    rewind(file)
     return file
 
 
-def _rewind(file: IO[bytes]) -> None:
+def rewind(file: IO[bytes]) -> None:
     """Go to the beginning, as git will see it that gets the file: Python's own seek may stay in its buffer."""
     file.flush()
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     file.seek(0)
 
 
-def ref_updates(body: IO[bytes]) -> tuple[RefUpdate, ...]:
-    """Return what a push wants to move: the packets before the first flush (gitprotocol-pack(5)).
+def read_push(body: IO[bytes]) -> PushRequest:
+    """Return what a push wants: the packets before the first flush (gitprotocol-pack(5)).
 
     Raises:
         RequestRefused: it is no push.
     """
-    found = []
+    found: list[RefUpdate] = []
+    capabilities: frozenset[str] = frozenset()
     while (line := _read_packet(body)) is not None:
         match = _UPDATE.match(line)
         if match is not None:
             old, new, ref = (part.decode("utf-8", "replace") for part in match.groups())
+            if not found:
+                capabilities = frozenset(line[match.end() :].decode("utf-8", "replace").strip("\0\n ").split())
             found.append(RefUpdate(ref, old, new))
         elif not line.startswith(b"shallow "):
             raise RequestRefused(400, "this is no push")
         if len(found) > MOST_REFS:
             raise RequestRefused(400, f"more than {MOST_REFS} branches at once")
-    _rewind(body)
-    return tuple(found)
+    pack_at = body.tell()
+    rewind(body)
+    return PushRequest(tuple(found), capabilities, pack_at)
 
 
 def _read_packet(body: IO[bytes]) -> bytes | None:

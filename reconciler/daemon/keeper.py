@@ -97,8 +97,13 @@ class Keeper:
     def flush(self) -> None:
         """Write who was seen when."""
         seen = self.roster.take_seen()
-        if seen:
+        if not seen:
+            return
+        try:
             self._site.hosts.record_seen(seen)
+        except BaseException:
+            self.roster.give_back([name for name, _, _ in seen])
+            raise
 
     def looked_at(self, host: str) -> None:
         """Have the standing of a pushed host looked at. May be called from any thread."""

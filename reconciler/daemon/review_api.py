@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.daemon.sign_in import SignIn, SignInRefused
+from reconciler.daemon.slots import NoSlot, Slots
+from reconciler.hosts.failure_answers import FAILURE_ANSWERS
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.review import list_changes, show_change
 from reconciler.planning.report import as_markdown, as_text
@@ -29,6 +32,9 @@ CHANGES = "/api/changes"
 """Where changes are, below the server's address."""
 
 _LONGEST_BODY = 64 * 1024
+_MOST_AT_ONCE = 8
+_MOST_OF_ONE = 3
+_WAIT_SECONDS = 60.0
 _JSON = "application/json"
 _log = structlog.get_logger("reconciler.review")
 
@@ -61,24 +67,27 @@ class ReviewApi:
                 Route(one + "/merge", self._merge, methods=["POST"]),
                 Route(one + "/close", self._close, methods=["POST"]),
             ],
-            exception_handlers={ReconcilerError: _tell},
+            exception_handlers={**FAILURE_ANSWERS, ReconcilerError: _tell, NoSlot: _tell_busy},
         )
+        # Planning a change can take long, and a push makes all of them wait: hosts use other threads.
+        self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="review")
+        self._slots = Slots(_MOST_AT_ONCE, _MOST_OF_ONE, _WAIT_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await self._routes(scope, receive, send)
 
     async def _list(self, request: Request) -> Response:
-        await self._sign_in.account(request.scope)
+        account = await self._sign_in.account(request.scope)
         wanted = request.query_params.get("state", ChangeState.OPEN)
         if wanted != "all" and wanted not in list(ChangeState):
             raise MalformedRequest(f"{wanted[:40]!r} is no state", hint="open, merged, closed or all")
         state = None if wanted == "all" else ChangeState(wanted)
-        return _answer(await asyncio.to_thread(list_changes, self._review, state))
+        return _answer(await self._do(account, lambda: list_changes(self._review, state)))
 
     async def _show(self, request: Request) -> Response:
-        await self._sign_in.account(request.scope)
-        return await self._shown(request.path_params["number"])
+        account = await self._sign_in.account(request.scope)
+        return await self._shown(account, request.path_params["number"])
 
     async def _say(self, request: Request) -> Response:
         account, body = await self._asked(request)
@@ -88,26 +97,26 @@ class ReviewApi:
         except ValueError as error:
             raise MalformedRequest("the verdict is missing", hint="approved, rejected or commented") from error
         head, comment = _head(body), _text(body, "comment")
-        record = await self._do(lambda: self._review.say(account.name, number, word, head, comment))
+        record = await self._do(account, lambda: self._review.say(account.name, number, word, head, comment))
         _log.info("review", change=number, account=account.name, verdict=word)
         why = self._review.book.cannot_count(record, account.name) if word is Word.APPROVED else ""
-        return await self._shown(number, (why,) if why else ())
+        return await self._shown(account, number, (why,) if why else ())
 
     async def _merge(self, request: Request) -> Response:
         account, body = await self._asked(request)
         number, head = request.path_params["number"], _head(body)
-        merged = await self._do(lambda: self._review.merge(account, number, head))
+        merged = await self._do(account, lambda: self._review.merge(account, number, head))
         _log.info("merged", change=number, account=account.name, commit=merged.merge_commit)
-        return await self._shown(number)
+        return await self._shown(account, number)
 
     async def _close(self, request: Request) -> Response:
         account, body = await self._asked(request)
         number, comment = request.path_params["number"], _text(body, "comment")
-        await self._do(lambda: self._review.close(account.name, number, comment))
-        return await self._shown(number)
+        await self._do(account, lambda: self._review.close(account.name, number, comment))
+        return await self._shown(account, number)
 
-    async def _shown(self, number: int, warnings: tuple[str, ...] = ()) -> Response:
-        detail = await self._do(lambda: show_change(self._site, self._review, number))
+    async def _shown(self, account: AccountRecord, number: int, warnings: tuple[str, ...] = ()) -> Response:
+        detail = await self._do(account, lambda: show_change(self._site, self._review, number))
         plan = detail.plan
         texts = {"text": as_text(plan), "markdown": as_markdown(plan)} if plan is not None else {}
         return _answer({"detail": detail, "plan": texts, "warnings": warnings})
@@ -130,8 +139,9 @@ class ReviewApi:
             raise MalformedRequest("the content is no JSON object")
         return account, body
 
-    async def _do(self, ask: Callable[[], Any]) -> Any:
-        return await asyncio.to_thread(ask)
+    async def _do(self, account: AccountRecord, ask: Callable[[], Any]) -> Any:
+        async with self._slots.taken_by(account.name):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
 
 def _answer(value: Any, status: int = 200) -> Response:
@@ -150,6 +160,13 @@ def _text(body: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise MalformedRequest(f"{name} must be a text")
     return value
+
+
+async def _tell_busy(_request: Request, error: Exception) -> Response:
+    told = {"reference": "busy", "what": str(error), "where": None, "hint": None}
+    answer = _answer({"error": told}, 503)
+    answer.headers["Retry-After"] = "5"
+    return answer
 
 
 async def _tell(_request: Request, error: Exception) -> Response:

@@ -8,16 +8,19 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
+import structlog
 from starlette.types import ASGIApp
 
 from reconciler.daemon.anchoring import Anchoring
 from reconciler.daemon.clerk import Clerk
+from reconciler.daemon.connections.open_files import OpenFiles, raise_open_files
+from reconciler.daemon.connections.serving import HttpServer, deadlines_of
 from reconciler.daemon.courier import WORKERS, Courier
 from reconciler.daemon.git_server import GIT, GitServer
 from reconciler.daemon.keeper import Keeper
 from reconciler.daemon.ownership import listen_on, take_installation
 from reconciler.daemon.pushing import Pusher
+from reconciler.daemon.resources import Resources
 from reconciler.daemon.review_api import CHANGES, ReviewApi
 from reconciler.daemon.routes import ByPrefix
 from reconciler.daemon.sign_in import SignIn
@@ -28,19 +31,20 @@ from reconciler.engine.watchers import RepositoryWatcher
 from reconciler.hosts.downloads import Downloads
 from reconciler.hosts.inbox import Inbox
 from reconciler.hosts.tickets import Tickets
-from reconciler.hosts.tls import server_identity
+from reconciler.hosts.tls import server_context, server_identity
 from reconciler.hosts.winrm.files import FileServer
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.desired import hosted_repository, hosts_repository, repository_address
 from reconciler.operations.forges import webhook_secret
 from reconciler.operations.review import open_review
 from reconciler.operations.reviews import forge_of
+from reconciler.review.caps import AccountCaps
 from reconciler.settings import Settings
 from reconciler.site import REMEMBERED, Site
 from reconciler.store.data_folder import protect
+from reconciler.store.shortages import shortage_of
 
-KEEP_ALIVE_SECONDS = 240
-"""Seconds that an idle agent's connection is kept: longer than a poll interval, as a new one costs far more."""
+_log = structlog.get_logger("reconciler.daemon")
 
 
 class Daemon:
@@ -89,21 +93,25 @@ class Daemon:
             Exception: whatever a part of it broke down with; the others have been ended in order.
         """
         settings = self._site.settings
-        listener = listen_on(settings.address, settings.port)
-        port = listener.getsockname()[1]
-        server = self._server()
+        files = raise_open_files()
+        server, port = self._server(files)
+        started = asyncio.Event()
         watcher = self._watch()
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())
         engines = {asyncio.create_task(runner.run()) for runner in self._runners()}
-        flushing = asyncio.create_task(self._sign_in.keep_flushing())
-        serving = asyncio.create_task(server.serve([listener]))
+        resources = Resources(self._site, files.limit)
+        beside = (
+            asyncio.create_task(self._sign_in.keep_flushing()),
+            asyncio.create_task(resources.keep_looking(lambda: server.doorkeeper.short_of_files)),
+        )
+        serving = asyncio.create_task(server.run(started))
+        starting = asyncio.create_task(started.wait())
         try:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.01)
-            if server.started:
+            await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
+            if started.is_set():
                 url = f"https://{settings.server_names[0]}:{port}"
                 self._site.revisions.set_fact("url", url)
                 self._pusher.start()
@@ -111,20 +119,30 @@ class Daemon:
             await asyncio.wait({*engines, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await asyncio.to_thread(self._pusher.stop)
-            server.should_exit = True
+            server.stop()
+            starting.cancel()
             served = await asyncio.gather(serving, return_exceptions=True)
             stopping.cancel()
             if watcher is not None:
                 watcher.stop()
-            for task in (*engines, flushing):
+            for task in (*engines, *beside):
                 task.cancel()
-            ran = await asyncio.gather(*engines, flushing, return_exceptions=True)
-            self._keeper.flush()
-            await self._sign_in.flush()
+            ran = await asyncio.gather(*engines, *beside, return_exceptions=True)
+            await self._flush()
             self._lock.close()
         for ended in (*served, *ran):
             if isinstance(ended, Exception):  # one of them broke down, and the others were ended for that
                 raise ended
+
+    async def _flush(self) -> None:
+        """Write what is only in memory. On a full disk that fails, and the end is in order all the same."""
+        try:
+            self._keeper.flush()
+            await self._sign_in.flush()
+        except Exception as error:
+            if (shortage := shortage_of(error)) is None:
+                raise
+            _log.error("cannot write who was seen last", shortage=shortage)
 
     def _runners(self) -> list[Runner]:
         """Return the engines, each with a queue of its own, so that none waits for what another waits for."""
@@ -138,22 +156,27 @@ class Daemon:
             runners.append(Runner(self._clerk.registry(), changes, workers=1))
         return runners
 
-    def _server(self) -> uvicorn.Server:
+    def _server(self, files: OpenFiles) -> tuple[HttpServer, int]:
+        """Return what serves agents, and the port that it listens on.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
         settings = self._site.settings
-        identity = server_identity(
-            settings.data / "tls", settings.server_names, datetime.datetime.now(datetime.UTC)
-        )
-        config = uvicorn.Config(
+        if short := files.shortfall(settings, len(self._keeper.roster)):
+            _log.warning("too few open files for the fleet", why=short)
+        now = datetime.datetime.now(datetime.UTC)
+        tls = server_context(server_identity(settings.data / "tls", settings.server_names, now))
+        listener = listen_on(settings.address, settings.port)
+        server = HttpServer(
             self._application(),
-            ssl_certfile=str(identity.certificate),
-            ssl_keyfile=str(identity.key),
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=2,
-            access_log=False,
-            log_level="warning",
-            lifespan="off",
+            listener,
+            tls,
+            files.caps(settings),
+            deadlines_of(settings),
+            settings.trusted_proxies,
         )
-        return uvicorn.Server(config)
+        return server, listener.getsockname()[1]
 
     def _application(self) -> ASGIApp:
         """Return what answers requests, by how their paths begin."""
@@ -161,13 +184,20 @@ class Daemon:
         inbox = Inbox(self._keeper.roster, site.hosts, site.attempts, site.artifacts, site.logs, self._keeper)
         applications: dict[str, ASGIApp] = {}
         if self._review is not None:
-            applications[f"{GIT}/"] = GitServer(self._review, self._sign_in)
+            applications[f"{GIT}/"] = GitServer(self._review, self._sign_in, site.settings, self._caps())
             applications[CHANGES] = ReviewApi(site, self._review, self._sign_in)
         if site.settings.forge:
             applications[WEBHOOKS] = Webhooks(
                 site.settings.forge, site.settings.forge_project, webhook_secret(site.settings), self._changed
             )
         return ByPrefix(applications, Downloads(site.artifacts, self._tickets, inbox))
+
+    def _caps(self) -> AccountCaps:
+        """Return how much one account may have in the hosted repository."""
+        assert self._review is not None
+        settings, site = self._site.settings, self._site
+        most = settings.branches_per_account, settings.changes_per_account
+        return AccountCaps(self._review.repository, site.pushes, site.changes, *most)
 
     def _changed(self) -> None:
         """Have the repository and its open changes looked at: somebody says that something happened."""

@@ -15,12 +15,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.approval import webhooks
 from reconciler.approval.webhooks import READERS, NotGenuine, NotUnderstood, is_about
+from reconciler.hosts.bodies import BodyBudget, TooBusy, TooLarge
+from reconciler.hosts.failure_answers import FAILURE_ANSWERS
 
 WEBHOOKS = "/webhooks/"
 """Where the daemon takes webhooks, each forge's behind its name."""
 
 LONGEST_DELIVERY = 4 * 1024 * 1024
 """Bytes that a delivery may have. One that is longer is lost; looks by the clock stand behind it."""
+
+MOST_HELD = 16 * 1024 * 1024
+"""Bytes of all deliveries together that are being received: whose they are is known only once they are there."""
 
 MOST_REMEMBERED = 1000
 """Deliveries that are known again."""
@@ -49,7 +54,10 @@ class Webhooks:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._told_at = -QUIET_SECONDS
         self._untold = 0
-        self._routes: ASGIApp = Starlette(routes=[Route(WEBHOOKS + "{forge}", self._take, methods=["POST"])])
+        self._budget = BodyBudget(MOST_HELD, MOST_HELD)
+        self._routes: ASGIApp = Starlette(
+            routes=[Route(WEBHOOKS + "{forge}", self._take, methods=["POST"])], exception_handlers=FAILURE_ANSWERS
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -59,10 +67,18 @@ class Webhooks:
         forge = request.path_params["forge"]
         if forge != self._forge or not self._secret:
             return JSONResponse({"error": "no webhook of this forge is taken here"}, 404)
-        body = await _read(request)
-        if body is None:
-            self._refused("a delivery is too long", f"more than {LONGEST_DELIVERY} bytes")
-            return JSONResponse({"error": f"longer than {LONGEST_DELIVERY} bytes"}, 413)
+        try:
+            async with self._budget.read(request, LONGEST_DELIVERY, forge) as body:
+                return self._taken(forge, request, body)
+        except TooLarge as error:
+            self._refused("a delivery is too long", str(error))
+            return JSONResponse({"error": error.what}, 413)
+        except TooBusy as error:
+            self._refused("too many deliveries at once", str(error))
+            return JSONResponse({"error": error.what}, 503)
+
+    def _taken(self, forge: str, request: Request, body: bytes) -> Response:
+        """Answer a delivery that is all there."""
         sent = webhooks.Request(dict(request.headers.items()), body, time.time())
         try:
             delivery = READERS[forge](sent, self._secret)
@@ -92,13 +108,3 @@ class Webhooks:
             return
         _log.warning(what, forge=self._forge, why=why, more=self._untold)
         self._told_at, self._untold = now, 0
-
-
-async def _read(request: Request) -> bytes | None:
-    """Return the body; ``None`` where it is too long."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_DELIVERY:
-            return None
-    return bytes(body)

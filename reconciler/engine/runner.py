@@ -9,6 +9,7 @@ import structlog
 
 from reconciler.engine.handlers import Cause, Key, PermanentError, Registry, TemporaryError
 from reconciler.engine.queue import KeyedQueue
+from reconciler.store.shortages import RETRY_SECONDS, shortage_of
 
 _log = structlog.get_logger("reconciler.engine")
 
@@ -57,7 +58,11 @@ class Runner:
             except PermanentError as error:
                 self._queue.done(key)
                 _log.error("gave up until something changes", key=str(key), error=str(error))
-            except Exception:
+            except Exception as error:
+                if (shortage := shortage_of(error)) is not None:
+                    wait = self._queue.failed(key, RETRY_SECONDS)
+                    _log.error("handler failed for a shortage", key=str(key), shortage=shortage, seconds=wait)
+                    continue
                 wait = self._queue.failed(key, None)
                 _log.exception("handler failed", key=str(key), seconds=wait)
             else:

@@ -54,7 +54,11 @@ class RepositoryWatcher:
                 self._pending.cancel()
             self._pending = threading.Timer(QUIET_SECONDS, self._hint)
             self._pending.daemon = True
-            self._pending.start()
+            try:
+                self._pending.start()
+            except RuntimeError:  # no thread can be started now; an error here would end the watcher for good
+                self._pending = None
+                self._hint()
 
 
 class _RefListener(FileSystemEventHandler):

@@ -9,6 +9,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -20,19 +22,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.artifacts.store import ArtifactStore
+from reconciler.hosts.bodies import LONGEST_ENROLMENT, LONGEST_REPORT, Messages, TooBusy, TooLarge
 from reconciler.hosts.enrolment import EnrolmentRefused, PlacementUnknown, enrol
+from reconciler.hosts.failure_answers import FAILURE_ANSWERS
 from reconciler.hosts.logs import AttemptLogs
 from reconciler.hosts.reports import Reports
 from reconciler.hosts.roster import Member, Roster
+from reconciler.hosts.vouching import vouch
 from reconciler.kernel import protocol
 from reconciler.kernel.assignment import Assignment
-from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.wire import WireError, decode, encode
+from reconciler.kernel.wire import WireError, encode
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.hosts import HostStore
 
 _LONGEST_CHECK_IN = 8 * 1024
-_LONGEST_REPORT = 16 * 1024 * 1024
 _LONGEST_DIGEST = 64
 _NOTHING_ASKED = "pushed"
 """The digest of the assignment that an agent gets whose host is kept by WinRM."""
@@ -61,12 +64,6 @@ class Keeper(Protocol):
         """A host that was held to be silent has checked in."""
 
 
-class TooLarge(ReconcilerError):
-    """A message beyond the size that its kind may have."""
-
-    reference = "too-large"
-
-
 class Inbox:
     """The ASGI application that agents talk to."""
 
@@ -86,13 +83,18 @@ class Inbox:
         self._artifacts = artifacts
         self._logs = logs
         self._keeper = keeper
+        self._messages = Messages()
+        # Threads that only enrolled hosts use, and one for enrolments: neither waits for people or for git.
+        self._workers = ThreadPoolExecutor(4, thread_name_prefix="inbox")
+        self._enrolling = ThreadPoolExecutor(1, thread_name_prefix="enrol")
         self._rest: ASGIApp = Starlette(
             routes=[
                 Route(protocol.ENROL, _answering_errors(self._enrol), methods=["POST"]),
                 Route(protocol.REPORT, _answering_errors(self._report), methods=["POST"]),
                 Route(protocol.ARTIFACTS + "{sha256}", _answering_errors(self._artifact), methods=["GET"]),
                 Route(protocol.LOGS + "{attempt}", _answering_errors(self._keep_log), methods=["PUT"]),
-            ]
+            ],
+            exception_handlers=FAILURE_ANSWERS,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,12 +152,16 @@ class Inbox:
                 host, _, key = credentials.partition(":")
                 if scheme.lower() != "bearer" or not key:
                     return None
-                return self._roster.authenticate(host.upper(), protocol.hash_key(key))
+                member = self._roster.authenticate(host.upper(), protocol.hash_key(key))
+                if member is not None:
+                    vouch(scope, "host", member.name)
+                return member
         return None
 
     async def _enrol(self, request: Request) -> Response:
-        wanted = decode(protocol.EnrolRequest, await _json(request))
-        record = await asyncio.to_thread(enrol, self._hosts, self._keeper.placement, wanted, time.time())
+        wanted = await self._messages.read(protocol.EnrolRequest, request, LONGEST_ENROLMENT, "")
+        letting_in = partial(enrol, self._hosts, self._keeper.placement, wanted, time.time())
+        record = await asyncio.get_running_loop().run_in_executor(self._enrolling, letting_in)
         self._roster.enrol(record)
         _log.info("enrolled", host=record.name, environment=record.environment)
         self._keeper.enrolled(record.name)
@@ -165,14 +171,14 @@ class Inbox:
         member = self._authenticate(request.scope)
         if member is None:
             return Response(_UNKNOWN_HOST, 401)
-        report = decode(protocol.Report, await _json(request))
+        report = await self._messages.read(protocol.Report, request, LONGEST_REPORT, member.name)
         if any(_ATTEMPT_ID.fullmatch(attempt.id) is None for attempt in report.attempts):
             raise WireError("an attempt's id is malformed", where=member.name)
         if len(report.digest) > _LONGEST_DIGEST or len(report.assignment) > _LONGEST_DIGEST:
             raise WireError("a digest is too long", where=member.name)
         if member.pushed:
             return Response(status_code=204)  # the server sees for itself what such a host has
-        await asyncio.to_thread(self._reports.keep, member, report, time.time())
+        await self._in_thread(self._reports.keep, member, report, time.time())
         self._keeper.reported(member.name)
         return Response(status_code=204)
 
@@ -190,13 +196,16 @@ class Inbox:
         if member is None:
             return Response(_UNKNOWN_HOST, 401)
         attempt = request.path_params["attempt"]
-        if _ATTEMPT_ID.fullmatch(attempt) is None or not await asyncio.to_thread(
+        if _ATTEMPT_ID.fullmatch(attempt) is None or not await self._in_thread(
             self._attempts.belongs_to, attempt, member.name
         ):
             return JSONResponse({"error": "no such attempt was reported by this host"}, 404)
-        body = await _read(request, protocol.LONGEST_LOG * 2)
-        await asyncio.to_thread(self._logs.keep, attempt, body)
+        async with self._messages.budget.read(request, protocol.LONGEST_LOG * 2, member.name) as body:
+            await self._in_thread(self._logs.keep, attempt, body)
         return Response(status_code=204)
+
+    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work, *arguments)
 
 
 _UNKNOWN_HOST = b'{"error":"this host is not enrolled here, or its key is not the one it enrolled with"}'
@@ -214,6 +223,8 @@ def _answering_errors(endpoint: _Endpoint) -> _Endpoint:
             return JSONResponse({"error": str(error)}, 403)
         except PlacementUnknown as error:
             return JSONResponse({"error": str(error)}, 503)
+        except TooBusy as error:
+            return JSONResponse({"error": str(error)}, 503, {"Retry-After": "5"})
         except TooLarge as error:
             return JSONResponse({"error": str(error)}, 413)
         except WireError as error:
@@ -222,22 +233,6 @@ def _answering_errors(endpoint: _Endpoint) -> _Endpoint:
         return response
 
     return answer
-
-
-async def _json(request: Request) -> Any:
-    try:
-        return orjson.loads(await _read(request, _LONGEST_REPORT))
-    except orjson.JSONDecodeError as error:
-        raise WireError("the body is not JSON", where=request.url.path) from error
-
-
-async def _read(request: Request, longest: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > longest:
-            raise TooLarge(f"the body is longer than {longest} bytes", where=request.url.path)
-    return bytes(body)
 
 
 async def _read_small(receive: Receive) -> bytes:

@@ -17,9 +17,13 @@ class AttemptLogs:
         """Keep a log; a second one of the same attempt takes the place of the first."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, temporary = tempfile.mkstemp(dir=self._folder, prefix="incoming-")
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-        Path(temporary).replace(self._path(attempt))
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(content)
+            Path(temporary).replace(self._path(attempt))
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
     def find(self, attempt: str) -> Path | None:
         """Return where the log of an attempt lies, or ``None``."""

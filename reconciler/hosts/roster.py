@@ -94,6 +94,11 @@ class Roster:
             names, self._seen = self._seen, set()
         return [(m.name, m.last_seen, m.busy) for name in names if (m := self._members.get(name)) is not None]
 
+    def give_back(self, names: Iterable[str]) -> None:
+        """Have `take_seen` return these again: what it returned could not be written."""
+        with self._lock:
+            self._seen.update(names)
+
     def assign(self, new: Mapping[str, tuple[Assignment, str]]) -> None:
         """Give hosts what they should have: assignment and digest by host name.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,18 @@ def server_identity(folder: Path, names: Sequence[str], now: datetime.datetime) 
         _write(identity.key, _private_pem(key))
         _write(identity.certificate, certificate.public_bytes(serialization.Encoding.PEM))
     return identity
+
+
+def server_context(identity: ServerIdentity) -> ssl.SSLContext:
+    """Return what a TLS server needs to shake hands: TLS 1.2 or later, and one handshake for each connection.
+
+    A client that could have handshakes repeated would make the server do the costly part again and again.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.load_cert_chain(identity.certificate, identity.key)
+    return context
 
 
 def _still_good(identity: ServerIdentity, names: Sequence[str], now: datetime.datetime) -> bool:

@@ -13,10 +13,11 @@ from reconciler.operations.desired import InvalidRevision, hosted_repository, mi
 from reconciler.operations.merging import missing_approvals
 from reconciler.operations.plan import compare_states
 from reconciler.planning.comparison import Comparison
+from reconciler.review.changed_files import ChangedFile
 from reconciler.review.changes import ChangeBook
 from reconciler.review.daemon_key import DaemonKey
 from reconciler.review.forge import BuiltInForge
-from reconciler.review.repository import ChangedFile, HostedRepository
+from reconciler.review.repository import HostedRepository
 from reconciler.review.review import Prospect, Review
 from reconciler.site import Site
 from reconciler.store.changes import ChangeRecord, ChangeState, NoteRecord, ReviewRecord, StatusRecord

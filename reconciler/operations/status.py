@@ -13,6 +13,7 @@ from reconciler.planning.status import HostStatus, host_status
 from reconciler.site import Site
 from reconciler.store.outbox import Waiting as UndeliveredLetters
 from reconciler.store.revisions import RevisionRecord, Verdict
+from reconciler.store.shortages import SHORTAGE_FACT, low_space
 
 _REASONS = {
     AdmissionState.UNAPPROVED: Reason.UNAPPROVED,
@@ -56,7 +57,8 @@ class SiteStatus:
     ``rejected`` is the newest revision where that is not the one in force because it does not validate;
     ``fetch_trouble`` says why the repository cannot be followed now, empty where it can. ``notifications`` are
     the channels where something waits to be told, or was given up. ``waiting`` are the environments that stay
-    where they are, since what is newer is not approved for them.
+    where they are, since what is newer is not approved for them. ``shortage`` says what the server is short of
+    (disk space, open files), empty where nothing is.
     """
 
     in_force: RevisionRecord | None
@@ -66,6 +68,7 @@ class SiteStatus:
     halts: tuple[Halt, ...] = ()
     notifications: tuple[UndeliveredLetters, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    shortage: str = ""
 
 
 def site_status(site: Site, environment: str | None = None) -> SiteStatus:
@@ -98,6 +101,8 @@ def site_status(site: Site, environment: str | None = None) -> SiteStatus:
         halts=_halts(hosts),
         notifications=site.outbox.waiting(),
         waiting=_waiting(site, environment),
+        # A full disk keeps the daemon from putting it on record.
+        shortage=site.revisions.fact(SHORTAGE_FACT) or low_space(site.settings.data),
     )
 
 

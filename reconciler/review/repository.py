@@ -18,7 +18,8 @@ from reconciler.desired.commits import Person
 from reconciler.desired.git_command import GitTimeout, NoGit, run_git
 from reconciler.desired.mirror import PRIVATE
 from reconciler.desired.repository import Commit, GitRepository, RepositoryError
-from reconciler.review import hook
+from reconciler.review import hook, push_check
+from reconciler.review.changed_files import ChangedFile, changed_files
 
 BRANCHES = "refs/heads/"
 MOST_COMMITS = 500
@@ -40,15 +41,6 @@ class Conflict(RepositoryError):
     """Two commits that cannot be merged without somebody's deciding between them."""
 
     reference = "conflict"
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedFile:
-    """How many lines of a file a change adds and takes out."""
-
-    path: str
-    added: int
-    removed: int
 
 
 class HostedRepository:
@@ -124,15 +116,7 @@ class HostedRepository:
         Raises:
             RepositoryError: a commit is missing.
         """
-        handle = self.git.handle()
-        with self._reading():
-            diff = handle[base].peel(pygit2.Tree).diff_to_tree(handle[head].peel(pygit2.Tree))
-            files = [
-                ChangedFile(p.delta.new_file.path or p.delta.old_file.path, p.line_stats[1], p.line_stats[2])
-                for p in diff
-                if p is not None
-            ]
-        return tuple(sorted(files, key=lambda file: file.path))
+        return changed_files(self.folder, base, head)
 
     def merge_tree(self, base: str, head: str) -> str:
         """Return the id of the tree that merging ``head`` into ``base`` leads to.
@@ -244,9 +228,13 @@ class Signed:
 def _write_hook(file: Path, branch: str) -> None:
     """Have git ask our hook; written anew at each start, since Python may have moved."""
     file.parent.mkdir(exist_ok=True)
-    command = " ".join(map(shlex.quote, (sys.executable, "-I", "-S", hook.__file__, branch)))
+    python = (sys.executable, "-I", "-S")
+    check = " ".join(map(shlex.quote, (*python, push_check.__file__)))
+    command = " ".join(map(shlex.quote, (*python, hook.__file__, branch)))
     handle, temporary = tempfile.mkstemp(dir=file.parent)
     with os.fdopen(handle, "w") as out:
-        out.write(f"#!/bin/sh\nexec {command}\n")
+        out.write("#!/bin/sh\nupdates=$(cat)\n")
+        for asked in (check, command):
+            out.write(f"printf '%s\\n' \"$updates\" | {asked} || exit 1\n")
     Path(temporary).chmod(0o700)
     Path(temporary).replace(file)

@@ -15,13 +15,13 @@ from reconciler.desired.findings import Finding, Severity
 from reconciler.desired.loading import Loaded
 from reconciler.desired.repository import Commit, GitRepository
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.review.changed_files import ChangedFile
 from reconciler.review.changes import ChangeBook
 from reconciler.review.daemon_key import DaemonKey
 from reconciler.review.merging import one_line
 from reconciler.review.repository import (
     BRANCHES,
     MOST_COMMITS,
-    ChangedFile,
     Conflict,
     HostedRepository,
     Signed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
-from reconciler.store.tables import accounts
+from reconciler.store.tables import accounts, audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,18 @@ class AccountStore:
         with self._database.read() as connection:
             rows = connection.execute(sa.select(accounts).order_by(accounts.c.name)).all()
         return tuple(AccountRecord(**row._mapping) for row in rows)
+
+    def signed_in_from(self, most: int) -> tuple[tuple[str, str], ...]:
+        """Return which accounts signed in from which addresses, by the newest records of it, the oldest first.
+
+        Args:
+            most: how many records to look at.
+        """
+        query = sa.select(audit.c.facts).where(audit.c.kind == Happened.SIGNED_IN)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(audit.c.number.desc()).limit(most)).all()
+        told = (json.loads(row.facts) for row in reversed(rows))
+        return tuple((facts["account"], facts["address"]) for facts in told)
 
     def record(self, kind: Happened, facts: Mapping[str, Any], now: float) -> None:
         """Put a sign-in, or failed ones, into the audit chain."""

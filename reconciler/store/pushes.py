@@ -5,7 +5,7 @@ So a crash in between never leaves a ref that moved without the one who moved it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -121,6 +121,21 @@ class PushStore:
             unknown = connection.execute(made).one()
             append(connection, now, Happened.PUSHED, [_told(unknown)])
             return _record(unknown)
+
+    def makers(self, refs: Collection[str]) -> dict[str, str]:
+        """Return which account made each of these refs, as far as that is known.
+
+        Args:
+            refs: full names of refs that are there.
+        """
+        made = (
+            sa.select(sa.func.max(pushes.c.number))
+            .where(pushes.c.old == NO_COMMIT, pushes.c.outcome == PushOutcome.LANDED)
+            .group_by(pushes.c.ref)
+        )
+        query = sa.select(pushes.c.ref, pushes.c.account).where(pushes.c.number.in_(made))
+        with self._database.read() as connection:
+            return {row.ref: row.account for row in connection.execute(query) if row.ref in refs}
 
     def of_ref(self, ref: str, first: int, last: int) -> tuple[PushRecord, ...]:
         """Return the pushes to a ref that took place, the oldest first.

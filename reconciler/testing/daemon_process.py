@@ -35,19 +35,33 @@ class DaemonDidNotStart(ReconcilerError):
 class DaemonProcess:
     """A daemon on an installation's folder. It keeps its port over restarts, as agents know it."""
 
-    def __init__(self, data: Path, repository: Path | str, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        repository: Path | str,
+        settings: dict[str, str] | None = None,
+        open_files: int | None = None,
+    ) -> None:
         """Prepare a daemon.
 
         Args:
             data: the installation's folder.
             repository: the desired-state repository.
             settings: further settings by name, such as ``fetch_seconds``.
+            open_files: how many files it may have open; ``None`` for as many as this process.
         """
         self.data = data
         self.log = data / "daemon.log"
         self.url = ""
         self._settings = {"port": str(_free_port()), "repository": str(repository), **(settings or {})}
+        self._limited = () if open_files is None else ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh")
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> str:
         """Start it and wait until agents can connect; return its URL.
@@ -65,7 +79,7 @@ class DaemonProcess:
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "reconciler.cli.main", "daemon"],
+                [*self._limited, sys.executable, "-m", "reconciler.cli.main", "daemon"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
