@@ -58,7 +58,7 @@ def export(
     data: DataOption = None,
 ) -> None:
     """Write all records out, the oldest first, each with its hash and that of the one before."""
-    from reconciler.cli.output import print_line
+    from reconciler.cli.output import print_document, print_line
     from reconciler.operations.audit import audit_as_csv, audit_as_json_lines
     from reconciler.site import open_site
 
@@ -66,7 +66,7 @@ def export(
         lines = audit_as_csv(site) if form is ExportForm.CSV else audit_as_json_lines(site)
         if output is None:
             for line in lines:
-                typer.echo(line)
+                print_document(line)
             return
         count = 0
         with output.open("w", encoding="utf-8", newline="\n") as file:

@@ -20,6 +20,7 @@ import structlog
 from starlette.types import Scope
 
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.presentation.terminal import for_terminal
 from reconciler.review.passwords import is_password
 from reconciler.store.accounts import AccountRecord, AccountStore
 from reconciler.store.audit import Happened
@@ -47,6 +48,7 @@ LONGEST_WAIT = 60.0
 
 _MOST_REMEMBERED = 10_000
 _MOST_NAMED = 10
+_LONGEST_NAME = 100
 _MOST_HASHED = 2
 _MOST_WAITING = 32
 _LONGEST_NAME = 64
@@ -175,7 +177,7 @@ class SignIn:
         gathered = self._gathered
         gathered.count += 1
         gathered.since = gathered.since or now
-        shown = "".join(char for char in name if char.isprintable())
+        shown = for_terminal(name, _LONGEST_NAME)
         for seen, text in ((gathered.accounts, shown), (gathered.addresses, address)):
             if len(seen) < _MOST_NAMED:
                 seen[text] = None
