@@ -68,7 +68,7 @@ def as_sarif(findings: Iterable[Finding], version: str) -> dict[str, Any]:
 
 
 def _location(finding: Finding) -> dict[str, Any]:
-    path = quote(finding.path, errors="surrogateescape")
+    path = quote(finding.path, errors="surrogatepass")
     artifact = {"uri": f"file://{path}"} if path.startswith("/") else {"uri": path, "uriBaseId": "%SRCROOT%"}
     region = {"startLine": finding.line, "startColumn": finding.column}
     return {"physicalLocation": {"artifactLocation": artifact, "region": region}}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from reconciler.planning.proposal import Promoted, Proposal
 from reconciler.planning.report import MARKDOWN, PLAIN, Style, need_lines, note_lines, plan_lines, some
 from reconciler.planning.verification import HostEvidence, Witnessed, span
+from reconciler.presentation.markdown import for_markdown
 from reconciler.presentation.terminal import for_terminal
 
 MOST_HOSTS = 20
@@ -33,7 +34,7 @@ def as_text(proposal: Proposal, moment: Moment) -> str:
 def as_message(proposal: Proposal, moment: Moment) -> str:
     """Return a proposal in Markdown: its title, an empty line, all that a reviewer should know, and trailers."""
     body = "\n".join(_sections(proposal, _MESSAGE, moment)).strip()
-    waived = [f"Unverified: {for_terminal(proposal.waiver)}"] if proposal.waiver else []
+    waived = [f"Unverified: {for_markdown(proposal.waiver)}"] if proposal.waiver else []
     title = for_terminal(proposal.title)
     return "\n".join([title, "", body, "", trailer(proposal.source, proposal.target), *waived, ""])
 

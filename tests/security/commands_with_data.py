@@ -35,10 +35,10 @@ class Command:
 
 
 MADE: dict[type, Callable[[Text], Any]] = {
-    # Line feeds end lines in a file; all else in it is data.
-    FileChange: lambda text: FileChange(text(), "a\nb\n", "a\n" + text().replace("\n", " ") + "\n"),
+    # Line feeds end lines in a file, so that its text has none; all else is data.
+    FileChange: lambda text: FileChange(text(), "a\nb\n", "a\n" + text().replace("\n", "\\n") + "\n"),
     # Notes may have lines, which are joined.
-    ReleaseNote: lambda text: ReleaseNote(text(), text(), text(), text().replace("\n", " ")),
+    ReleaseNote: lambda text: ReleaseNote(text(), text(), text(), text().replace("\n", "\\n")),
     RevisionRecord: lambda text: replace(
         build(RevisionRecord, text),
         findings=({"path": text(), "line": 1, "column": 1, "message": text(), "hint": text()},),
@@ -119,9 +119,9 @@ def change_shown(text: Text) -> Any:
         "plan": {"text": as_text(detail.plan), "markdown": as_markdown(detail.plan)},
         "warnings": [text()],
     }
-    shown["detail"]["body"] = shown["detail"]["body"].replace("\n", " ")
+    shown["detail"]["body"] = shown["detail"]["body"].replace("\n", "\\n")
     for note in shown["detail"]["notes"]:
-        note["body"] = note["body"].replace("\n", " ")
+        note["body"] = note["body"].replace("\n", "\\n")
     shown["detail"]["change"]["state"] = "open"
     return shown
 

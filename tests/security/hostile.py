@@ -17,7 +17,7 @@ PAYLOADS = {
     "lines": "a\r\nforged: line\x0b\x0c\x85\u2028\u2029\tb",
     "bidi": "a\u202e\u202a\u2066\u2069\u200e\u200f\u061cb",
     "invisible": "a\u200b\u2060\ufeff\U000e0041\u3164\u2800\ue000\xadb",
-    "surrogates": "a\ud800\udc80b",
+    "surrogates": "a\udc80b\ud800c",
     "marks": "a" + "\u0301" * 40 + "b",
     "rich": "[red]a[/red] [link=https://evil.example]b[/link] :bomb: [bold",
     "build": "a ##vso[task.setvariable variable=x]b ##[group]c ##teamcity[d]",

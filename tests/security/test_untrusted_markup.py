@@ -32,6 +32,7 @@ from reconciler.planning.report import as_markdown
 from reconciler.presentation.html import for_html, link
 from reconciler.presentation.mail import LONGEST_HEADER, for_mail_header
 from reconciler.presentation.markdown import as_block, for_markdown
+from reconciler.presentation.terminal import for_terminal
 from tests.security.commands_with_data import change_shown, made
 from tests.security.hostile import PAYLOADS, Text
 
@@ -39,7 +40,7 @@ MARKUP = {
     "people": "@octocat ping @acme/admins, mail boss@example.com <at>boss</at>",
     "numeric people": "&#64;octocat &commat;all \\@all",
     "issues": "Fixes #12, closes GH-3 and acme/app#4; resolves https://github.com/acme/app/issues/5, fixes OPS-6",
-    "gitlab": "Closes !1 $2 &3 %4 %\"Next\" ~bug ~\"needs review\" ^alert#5 GL-6 [vulnerability:7]",
+    "gitlab": 'Closes !1 $2 &3 %4 %"Next" ~bug ~"needs review" ^alert#5 GL-6 [vulnerability:7]',
     "quick action": "/merge",
     "links": "[click](https://evil.example) <https://evil.example> www.evil.example [a]: https://evil.example",
     "images": "![a](https://evil.example/p.png) <img src=https://evil.example/p.png onerror=alert(1)>",
@@ -65,9 +66,8 @@ REFERENCES = re.compile(
     | [#!$~%](?=["\w])                # issues, changes, snippets, labels, milestones
     | &\d | \bG[HL]-\d
     | :// | \bwww\.                   # addresses
-    | ^/\w                            # quick actions
     """,
-    re.VERBOSE | re.MULTILINE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE,
 )
 """What forges find in text that was rendered: GitHub, GitLab, Azure DevOps and Forgejo together."""
 
@@ -111,7 +111,9 @@ def _findings_in_a_comment(text: Text) -> str:
 
 
 def _proposal(text: Text) -> str:
-    message = as_message(made(Proposal, text), moment)
+    # The trailer is read by programs, so it holds the names of environments as they are: their grammar is checked.
+    proposal = replace(made(Proposal, text), source="uat", target="prod")
+    message = as_message(proposal, moment)
     return message.partition("\n\n")[2]
 
 
@@ -129,13 +131,18 @@ def test_values_make_no_markdown(document: Callable[[Text], str], payload: str) 
     assert shape(hostile) == shape(plain)
     assert REFERENCES.findall(prose(hostile)) == REFERENCES.findall(prose(plain))
     assert [line for line in hostile.split("\n") if visible(line) != line] == []
+    outside_code = re.sub(r"(?s)^(```+).*?^\1$", "", hostile, flags=re.MULTILINE)
+    assert re.findall("(?m)^/", outside_code) == [], "GitLab would take it for a quick action"
 
 
 @pytest.mark.parametrize("payload", MARKUP.values(), ids=MARKUP)
 def test_a_value_shows_as_it_is_in_markdown(payload: str) -> None:
     for before in ("", "- ", "> ", "text\n", "# "):
-        assert prose(f"{before}{for_markdown(payload)}").replace("\u200b", "").strip().endswith(
-            " ".join(visible(payload).split())
+        assert (
+            prose(f"{before}{for_markdown(payload)}")
+            .replace("\u200b", "")
+            .strip()
+            .endswith(" ".join(visible(payload).split()))
         )
 
 
@@ -186,12 +193,10 @@ def parsed(html: str) -> _Parsed:
 
 @pytest.mark.parametrize("payload", MARKUP.values(), ids=MARKUP)
 def test_values_make_no_html(payload: str) -> None:
-    found = parsed(f'<p title="{for_html(payload)}" class=\'{for_html(payload)}\'>{for_html(payload)}</p>')
+    found = parsed(f"<p title=\"{for_html(payload)}\" class='{for_html(payload)}'>{for_html(payload)}</p>")
     ((tag, attributes),) = found.tags
     assert (tag, set(attributes)) == ("p", {"title", "class"})
-    assert found.text == attributes["title"] == visible(payload).replace("##vso", "#\\x23vso").replace(
-        "##[", "#\\x23["
-    ).replace("##team", "#\\x23team")
+    assert found.text == attributes["title"] == for_terminal(payload)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +253,8 @@ def test_notices_stay_as_their_templates_have_them(kind: ChannelKind, topic: Top
         if kind is ChannelKind.TEAMS:
             assert "<" not in hostile.title + hostile.text
             assert shape(hostile.title) == shape(plain.title)
-            assert [part for part in shape(hostile.text) if part.startswith(("link", "image", "html", "code"))] == []
+            assert [
+                part for part in shape(hostile.text) if part.startswith(("link", "image", "html", "code"))
+            ] == []
         if kind is ChannelKind.MAIL:
             assert decode_header(hostile.title) == [(hostile.title, None)]
