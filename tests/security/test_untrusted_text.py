@@ -104,7 +104,7 @@ def test_an_error_is_as_many_lines_as_it_has_parts(capsys: pytest.CaptureFixture
     print_error(error)
     told = capsys.readouterr().err
     assert harmful(told) == []
-    assert [line[:9] for line in told.splitlines()] == ["error: a\\", "- a\\r\\ne", "a\\r\\nerr", "  hint: a"]
+    assert [line[:9] for line in told.splitlines()] == ["error: a\\", "- a\\r\\ner", "a\\r\\nerro", "  hint: a"]
 
 
 def test_errors_that_list_others_list_them_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
