@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.cli.output import moment
+from reconciler.cli.output import brief, moment
 from reconciler.presentation.markdown import as_block, for_markdown
 
 MOST_LINES = 200
@@ -21,7 +21,7 @@ def as_text(shown: dict[str, Any]) -> Iterator[str]:
     change = detail["change"]
     yield f"change {change['number']}: {change['title']}"
     yield f"  state        {_state(detail)}"
-    yield f"  branch       {change['branch']} at {change['head']}"
+    yield f"  branch       {brief(change['branch'])} at {change['head']}"
     yield f"  requested by {change['requester'] or 'unknown'}, {moment(change['opened_at'])}"
     yield f"  pushed by    {', '.join(name or 'unknown' for name in detail['pushers'])}"
     yield from (f"  | {line}" for line in _lines(detail["body"]))
@@ -60,10 +60,10 @@ def as_markdown(shown: dict[str, Any]) -> Iterator[str]:
 def _commits_and_files(detail: dict[str, Any]) -> Iterator[str]:
     yield f"{len(detail['commits'])} commit(s)"
     for commit in detail["commits"]:
-        yield f"  {commit['id'][:10]} {commit['subject']} ({commit['author']})"
+        yield f"  {commit['id'][:10]} {brief(commit['subject'])} ({brief(commit['author'])})"
     yield f"{len(detail['files'])} file(s)"
     for file in detail["files"]:
-        yield f"  {file['path']}  +{file['added']} -{file['removed']}"
+        yield f"  {brief(file['path'])}  +{file['added']} -{file['removed']}"
 
 
 def _said(detail: dict[str, Any]) -> Iterator[str]:

@@ -27,6 +27,9 @@ from reconciler.presentation.terminal import for_terminal
 LONGEST_LINE = 8_000
 """Characters of a line that are printed."""
 
+LONGEST_BRIEF = 200
+"""Characters of a value that other things follow on its line."""
+
 _CONTINUED = "… "
 """Begins a row that continues a line, so that no text reaches the left edge of a terminal by its length."""
 
@@ -48,6 +51,11 @@ _CAUSES = {
     Cause.OUR_FAULT: "called wrongly",
     Cause.PLAN_WRONG: "host not as planned",
 }
+
+
+def brief(value: str) -> str:
+    """Return a value so short that what follows it on its line is seen."""
+    return for_terminal(value, LONGEST_BRIEF)
 
 
 def print_json(value: Any, *, indented: bool = True) -> None:

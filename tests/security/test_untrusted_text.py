@@ -23,7 +23,7 @@ from reconciler.agent.agent_log import open_log
 from reconciler.cli import output
 from reconciler.cli.daemon import configure_log
 from reconciler.cli.main import app
-from reconciler.cli.output import print_error, print_line
+from reconciler.cli.output import LONGEST_LINE, print_error, print_line
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.visible_text import visible
 from reconciler.presentation.terminal import for_terminal
@@ -128,6 +128,20 @@ def test_a_long_line_cannot_reach_the_left_edge_of_a_terminal(monkeypatch: pytes
     assert first.startswith("  asked by")
     assert len(others) >= 2
     assert all(line.startswith("… ") for line in others)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_no_value_floods_a_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = run(monkeypatch, command, "", texts("x" * 100_000))
+    assert all(len(line) <= LONGEST_LINE for line in "\n".join(printed).split("\n"))
+    assert re.search(r"… \(\d{6,} characters\)", printed[0] + printed[1])
+
+
+def test_a_long_title_does_not_hide_the_author(monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = (command for command in COMMANDS if command.words == ("change", "show", "1"))
+    printed, _ = run(monkeypatch, command, "", texts("x" * 100_000))
+    (commit,) = (line for line in printed.split("\n") if line.startswith("  cccccccccc x"))
+    assert commit.count(" characters)") == 2
 
 
 def test_a_long_value_is_cut_and_says_so() -> None:
