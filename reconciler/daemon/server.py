@@ -144,6 +144,7 @@ class Daemon:
             timeout_graceful_shutdown=2,
             access_log=False,
             log_level="warning",
+            log_config=None,  # its records go where the daemon's own log goes, each on one line
             lifespan="off",
         )
         return uvicorn.Server(config)
