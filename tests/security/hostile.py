@@ -18,7 +18,7 @@ PAYLOADS = {
     "bidi": "a\u202e\u202a\u2066\u2069\u200e\u200f\u061cb",
     "invisible": "a\u200b\u2060\ufeff\U000e0041\u3164\u2800\ue000\xadb",
     "surrogates": "a\udc80b\ud800c",
-    "marks": "a" + "\u0301" * 40 + "b",
+    "marks": "a" + "\u0301" * 20 + "b",
     "rich": "[red]a[/red] [link=https://evil.example]b[/link] :bomb: [bold",
     "build": "a ##vso[task.setvariable variable=x]b ##[group]c ##teamcity[d]",
 }
