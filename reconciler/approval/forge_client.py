@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from reconciler.approval.forge import ForgeUnavailable
 from reconciler.kernel.redaction import redact
+from reconciler.presentation.terminal import for_terminal
 
 SILENCE = 15.0
 """Seconds that a forge may take to connect, and between two parts of an answer."""
@@ -292,8 +293,7 @@ class ForgeClient:
         return self._harmless(said if isinstance(said, str) else "")
 
     def _harmless(self, text: str) -> str:
-        told = redact(text, self._secrets)
-        return " ".join("".join(c if c.isprintable() else " " for c in told).split())[:_MOST_CHARACTERS]
+        return for_terminal(redact(text, self._secrets), _MOST_CHARACTERS)
 
     def _own(self, address: str) -> str:
         """Return an address that a page names, if our secrets may go there."""

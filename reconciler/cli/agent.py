@@ -111,13 +111,13 @@ def push(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Put the agent on a host over WinRM, and wait until it has enrolled. The daemon must run."""
-    from reconciler.cli.output import print_json, print_line
+    from reconciler.cli.output import print_aside, print_json, print_line
     from reconciler.operations.push_agent import WantedAgent, push_agent
     from reconciler.site import open_site
 
     wanted = WantedAgent(server, {"pollSeconds": poll_seconds} if poll_seconds is not None else {})
     with open_site(settings_from(data=data)) as site:
-        pushed = push_agent(site, host, wanted, timeout, lambda text: typer.echo(text, err=True))
+        pushed = push_agent(site, host, wanted, timeout, print_aside)
     if form is Format.JSON:
         print_json(pushed)
     else:

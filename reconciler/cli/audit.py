@@ -104,7 +104,7 @@ def export(
     data: DataOption = None,
 ) -> None:
     """Write all records, the oldest first, each with its hash and that of the one before."""
-    from reconciler.cli.output import print_line
+    from reconciler.cli.output import print_document, print_line
     from reconciler.operations.audit import audit_as_csv, audit_as_json_lines
     from reconciler.site import open_site
     from reconciler.store.data_folder import users_umask
@@ -113,7 +113,7 @@ def export(
         lines = audit_as_csv(site) if form is ExportForm.CSV else audit_as_json_lines(site)
         if output is None:
             for line in lines:
-                typer.echo(line)
+                print_document(line)
             return
         count = 0
         with users_umask():

@@ -170,8 +170,10 @@ def adopt(
 
 def print_notices(notices: Iterable[Notice]) -> None:
     """Print what there is to point out, on standard error."""
+    from reconciler.cli.output import print_aside
+
     for notice in notices:
-        typer.echo(f"warning: {notice.where}: {notice.message}", err=True)
+        print_aside(f"warning: {notice.where}: {notice.message}")
 
 
 def print_diff(changes: Iterable[FileChange]) -> None:
@@ -180,7 +182,7 @@ def print_diff(changes: Iterable[FileChange]) -> None:
 
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for change in changes:
-        for line in change.diff().splitlines():
+        for line in change.diff().removesuffix("\n").split("\n"):
             print_line(line, "bold" if line.startswith(("+++", "---")) else styles.get(line[:1], ""))
 
 

@@ -1,32 +1,39 @@
-"""Writes out a change as the server shows it, for a terminal or in Markdown. Only text."""
+"""Writes out a change as the server shows it, for a terminal or in Markdown. Only text.
+
+Lines for a terminal are cleaned where they are printed, each as a whole.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.cli.output import moment
+from reconciler.cli.output import brief, moment
+from reconciler.presentation.markdown import as_block, for_markdown
+
+MOST_LINES = 200
+"""Lines of a description or a note that are shown."""
 
 
 def as_text(shown: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of a change, for a terminal."""
     detail = shown["detail"]
     change = detail["change"]
-    yield f"change {change['number']}: {_clean(change['title'])}"
+    yield f"change {change['number']}: {change['title']}"
     yield f"  state        {_state(detail)}"
-    yield f"  branch       {_clean(change['branch'])} at {change['head']}"
+    yield f"  branch       {brief(change['branch'])} at {change['head']}"
     yield f"  requested by {change['requester'] or 'unknown'}, {moment(change['opened_at'])}"
     yield f"  pushed by    {', '.join(name or 'unknown' for name in detail['pushers'])}"
     yield from (f"  | {line}" for line in _lines(detail["body"]))
     yield ""
     yield from _commits_and_files(detail)
     for status in detail["statuses"]:
-        yield f"  check {_clean(status['context'])}: {status['state']} {_clean(status['text'])}".rstrip()
+        yield f"  check {status['context']}: {status['state']} {status['text']}".rstrip()
     yield from _said(detail)
     for finding in detail["findings"]:
         yield f"  {finding['path']}:{finding['line']}:{finding['column']}: {finding['message']}"
     if shown["plan"]:
-        yield from ("", "merging it", *(f"  {line}" for line in shown["plan"]["text"].splitlines()))
+        yield from ("", "merging it", *(f"  {line}" for line in shown["plan"]["text"].split("\n")))
     yield ""
     yield from _verdict(detail)
 
@@ -35,28 +42,30 @@ def as_markdown(shown: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of a change in Markdown, its plan included."""
     detail = shown["detail"]
     change = detail["change"]
-    yield f"## Change {change['number']}: {_escaped(change['title'])}"
+    yield f"## Change {change['number']}: {for_markdown(change['title'])}"
     yield ""
-    yield f"{_state(detail)}, `{change['head'][:10]}`, requested by {change['requester'] or 'unknown'}"
+    asked = f"{change['head'][:10]}, requested by {change['requester'] or 'unknown'}"
+    yield for_markdown(f"{_state(detail)}, {asked}")
     yield ""
-    yield from (f"> {_escaped(line)}" for line in _lines(detail["body"]))
-    yield ""
-    yield from (f"- {line.strip()}" for line in _verdict(detail))
+    if detail["body"]:
+        yield from (*as_block("\n".join(_lines(detail["body"]))).split("\n"), "")
+    yield from (f"- {for_markdown(line)}" for line in _verdict(detail))
     for finding in detail["findings"]:
-        yield f"- `{finding['path']}:{finding['line']}`: {_escaped(finding['message'])}"
+        place = f"{finding['path']}:{finding['line']}"
+        yield "- " + for_markdown(f"{place}: {finding['message']}")
     if shown["plan"]:
-        yield from ("", *shown["plan"]["markdown"].splitlines())
+        yield from ("", *shown["plan"]["markdown"].split("\n"))
 
 
 def _commits_and_files(detail: dict[str, Any]) -> Iterator[str]:
     yield f"{len(detail['commits'])} commit(s)"
     for commit in detail["commits"]:
-        yield f"  {commit['id'][:10]} {_clean(commit['subject'])} ({_clean(commit['author'])})"
+        yield f"  {commit['id'][:10]} {brief(commit['subject'])} ({brief(commit['author'])})"
     yield f"{len(detail['files'])} file(s)"
     for file in detail["files"]:
         counted = file["added"] is not None
         lines = f"+{file['added']} -{file['removed']}" if counted else "(lines not counted: too large, or binary)"
-        yield f"  {_clean(file['path'])}  {lines}"
+        yield f"  {brief(file['path'])}  {lines}"
 
 
 def _said(detail: dict[str, Any]) -> Iterator[str]:
@@ -64,7 +73,7 @@ def _said(detail: dict[str, Any]) -> Iterator[str]:
     head = detail["change"]["head"]
     for review in detail["reviews"]:
         which = "" if review["head"] == head else f", of {review['head'][:10]}, an earlier head"
-        comment = f": {_clean(review['comment'])}" if review["comment"] else ""
+        comment = f": {review['comment']}" if review["comment"] else ""
         yield f"  {moment(review['at'])} {review['account']} {review['verdict']}{which}{comment}"
     for note in detail["notes"]:
         yield from (f"  reconciler: {line}" for line in _lines(note["body"]))
@@ -87,14 +96,6 @@ def _state(detail: dict[str, Any]) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    return [_clean(line) for line in text.splitlines()]
-
-
-def _clean(text: str) -> str:
-    """What comes from commits may not steer the terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _escaped(text: str) -> str:
-    escaped = _clean(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
-    return escaped.replace("[", "\\[").replace("@", "@\u200b")
+    lines = text.removesuffix("\n").split("\n") if text else []
+    more = len(lines) - MOST_LINES
+    return lines if more <= 0 else [*lines[:MOST_LINES], f"… (and {more} more lines)"]

@@ -45,7 +45,9 @@ def demo(
     say(way.first_line, "bold")
 
     def announce(title: str, how: str) -> None:
-        say(f"\n{title}\n  {how}", "bold")
+        say("", "")
+        say(title, "bold")
+        say(f"  {how}", "bold")
 
     outcomes: list[SceneOutcome] = []
     matched = False
@@ -58,7 +60,8 @@ def demo(
             outcomes.append(outcome)
             _show(outcome, say)
         matched = all(outcome.matched for outcome in outcomes)
-        say("\nevery host matched in every scene" if matched else "\nNOT EVERY HOST MATCHED", "bold")
+        say("", "")
+        say("every host matched in every scene" if matched else "NOT EVERY HOST MATCHED", "bold")
         if not check and sys.stdin.isatty():
             _look_around(stage)
     if check:
@@ -91,14 +94,17 @@ def _kept_if_it_fails(folder: Path, matched: Callable[[], bool], say: Say) -> It
         raise
     finally:
         if failed:
-            say(f"\nkept {folder}: see {folder / 'data' / 'daemon.log'}; remove the folder when you are done", "")
+            say("", "")
+            say(f"kept {folder}: see {folder / 'data' / 'daemon.log'}; remove the folder when you are done", "")
         else:
             shutil.rmtree(folder)
 
 
 def _say_aside(text: str, _style: str) -> None:
     """Leave standard output to the one JSON object."""
-    typer.echo(text, err=True)
+    from reconciler.cli.output import print_aside
+
+    print_aside(text)
 
 
 def _show(outcome: SceneOutcome, say: Say) -> None:
@@ -124,7 +130,8 @@ def _plain(outcome: SceneOutcome) -> dict[str, object]:
 def _look_around(stage: Stage) -> None:
     from reconciler.cli.output import print_line
 
-    print_line("\nIt all still runs. In another terminal, try:")
+    print_line()
+    print_line("It all still runs. In another terminal, try:")
     for command in ("status", "trace PROD-01 contoso-agent", "history", "plan --revision main~1"):
         print_line(f"  RECONCILER_DATA={stage.site.settings.data} reconciler {command}")
     for name, password in stage.colleagues.passwords.items():

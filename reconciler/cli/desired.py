@@ -59,22 +59,21 @@ def validate(
 
 
 def _with_artifacts(folder: Path, revision: str | None, roots: Path | None, data: Path | None) -> Loaded:
-    from rich.console import Console
-
+    from reconciler.cli.output import waiting
     from reconciler.operations.validate_artifacts import validate_with_artifacts
     from reconciler.site import has_installation, open_site
 
     settings = settings_from(data=data)
     with contextlib.ExitStack() as stack:
         site = stack.enter_context(open_site(settings)) if has_installation(settings) else None
-        status = stack.enter_context(Console(stderr=True).status("looking at artifacts"))
+        show = stack.enter_context(waiting("looking at artifacts"))
         kept = site.artifacts if site is not None else None
-        return validate_with_artifacts(folder, revision, kept, roots, status.update)
+        return validate_with_artifacts(folder, revision, kept, roots, show)
 
 
 def _report(loaded: Loaded, form: ReportFormat) -> None:
     from reconciler import __version__
-    from reconciler.cli.output import print_json, print_line
+    from reconciler.cli.output import print_document, print_json, print_line, print_lines
     from reconciler.desired.findings import Severity, as_json, render_text
     from reconciler.desired.reports import as_annotation, as_sarif
 
@@ -87,9 +86,9 @@ def _report(loaded: Loaded, form: ReportFormat) -> None:
         return
     if form is ReportFormat.GITHUB:
         for finding in findings:
-            typer.echo(as_annotation(finding))
+            print_document(as_annotation(finding))
     elif findings:
-        print_line(render_text(findings))
+        print_lines(render_text(findings))
     warnings = sum(finding.severity is Severity.WARNING for finding in findings)
     counts = f"{len(findings) - warnings} error(s), {warnings} warning(s)"
     if state is None:

@@ -151,7 +151,7 @@ def history(
 
 
 def _print_revisions(everything: SiteStatus) -> None:
-    from reconciler.cli.output import moment, print_line
+    from reconciler.cli.output import brief, moment, print_line
 
     record = everything.in_force
     if record is None:
@@ -162,9 +162,9 @@ def _print_revisions(everything: SiteStatus) -> None:
             print_line("  the branch was rewritten (force-pushed) to it", "yellow")
     if everything.rejected is not None:
         rejected = everything.rejected
+        commit = f"{rejected.commit[:10]} ({brief(rejected.subject)}, {brief(rejected.author)})"
         print_line(
-            f"revision {rejected.commit[:10]} ({rejected.subject}, {rejected.author}) does not validate, "
-            "so it is not in force:",
+            f"revision {commit} does not validate, so it is not in force:",
             "red",
         )
         for finding in rejected.findings:
@@ -176,12 +176,12 @@ def _print_revisions(everything: SiteStatus) -> None:
 
 
 def _print_waiting(everything: SiteStatus) -> None:
-    from reconciler.cli.output import moment, print_line
+    from reconciler.cli.output import brief, moment, print_line
 
     for item in everything.waiting:
         print_line(
             f"{item.environment}: {item.status} since {moment(item.since)}: it stays at {item.commit[:10]}, and "
-            f"{item.blocked[:10]} ({item.subject}, {item.author}) does not count for it:",
+            f"{item.blocked[:10]} ({brief(item.subject)}, {brief(item.author)}) does not count for it:",
             "red",
         )
         for reason in item.reasons:
@@ -224,12 +224,14 @@ def _print_attempts(records: tuple[AttemptRecord, ...]) -> None:
 
 
 def _happening(entry: Happening) -> str:
-    from reconciler.cli.output import retry_words
+    from reconciler.cli.output import brief, retry_words
 
     if entry.revision is not None:
         record = entry.revision
         rewritten = ", the branch was rewritten" if record.rewritten else ""
-        return f"revision {record.commit[:10]} {record.verdict}{rewritten}: {record.subject} ({record.author})"
+        return (
+            f"revision {record.commit[:10]} {record.verdict}{rewritten}: {brief(record.subject)} ({record.author})"
+        )
     if entry.attempt is not None:
         attempt = entry.attempt
         versions = f"{attempt.from_version or '-'} -> {attempt.to_version or '-'}"

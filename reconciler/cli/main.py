@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -44,10 +45,15 @@ app.add_typer(lab.app, name="lab")
 
 def run() -> None:
     """Run the command line; exits with 1 on an error, 2 on wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal's encoding lacks shows as an escape
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except ReconcilerError as error:
-        typer.echo(f"error: {error}", err=True)
+        from reconciler.cli.output import print_error
+
+        print_error(error)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()

@@ -1,12 +1,16 @@
-"""Prints tables for people, in colour on a terminal only, and JSON for programs."""
+"""Prints everything that a command prints: lines and tables for people, documents for programs.
+
+Each line and each cell is cleaned here, so that no command can forget it: a value of a host, a forge, a feed or a
+commit shows as text on one line. Only this module writes to the terminal.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import orjson
 import typer
 from rich import box
 from rich.console import Console
@@ -14,8 +18,20 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.kernel.attempts import Cause
+from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.retries import Retry, Tries
 from reconciler.kernel.status import Health
+from reconciler.presentation.json_text import as_json
+from reconciler.presentation.terminal import for_terminal
+
+LONGEST_LINE = 8_000
+"""Characters of a line that are printed."""
+
+LONGEST_BRIEF = 200
+"""Characters of a value that other things follow on its line."""
+
+_CONTINUED = "… "
+"""Begins a row that continues a line, so that no text reaches the left edge of a terminal by its length."""
 
 _COLOURS = {
     Health.HEALTHY: "green",
@@ -37,15 +53,57 @@ _CAUSES = {
 }
 
 
-def print_json(value: Any) -> None:
+def brief(value: str) -> str:
+    """Return a value so short that what follows it on its line is seen."""
+    return for_terminal(value, LONGEST_BRIEF)
+
+
+def print_json(value: Any, *, indented: bool = True) -> None:
     """Print a value (dataclasses, enumerations and paths included) as one JSON document."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-    typer.echo(orjson.dumps(value, default=str, option=options).decode())
+    print_document(as_json(value, indented=indented))
+
+
+def print_document(text: str) -> None:
+    """Print a document for programs as it is: whatever wrote it made it safe for terminals."""
+    typer.echo(text)
 
 
 def print_line(text: str = "", style: str = "") -> None:
-    """Print a line, wrapped nowhere: what comes from hosts and commits is shown as it is, markup and all."""
-    _console().print(Text(text, style=style), soft_wrap=True)
+    """Print one line. On a terminal a long one continues on rows that are marked."""
+    _print(text, style, _console())
+
+
+def print_lines(text: str) -> None:
+    """Print a text that has lines of its own: one in which each value was cleaned when it was written."""
+    for line in text.split("\n"):
+        print_line(line)
+
+
+def print_aside(text: str, style: str = "") -> None:
+    """Print one line on standard error, where it does not mix with what a program reads."""
+    _print(text, style, aside())
+
+
+def print_error(error: ReconcilerError) -> None:
+    """Print what went wrong, where, and what to do next, on standard error."""
+    place = f"{error.where}: " if error.where else ""
+    print_aside(f"error: {place}{error.what}")
+    for line in error.details:
+        print_aside(line)
+    if error.hint:
+        print_aside(f"  hint: {error.hint}")
+
+
+def aside() -> Console:
+    """Return the console of standard error; it takes no text for markup."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+@contextlib.contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Show on standard error that something takes its time; give a function that changes what is shown."""
+    with aside().status(Text(for_terminal(text))) as status:
+        yield lambda now: status.update(Text(for_terminal(now)))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
@@ -54,7 +112,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) ->
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(for_terminal(cell)) for cell in row))
     _console().print(table)
 
 
@@ -91,6 +149,16 @@ def _soon(seconds: float) -> str:
     then = datetime.datetime.fromtimestamp(seconds).astimezone()
     today = then.date() == datetime.datetime.now().astimezone().date()
     return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S%z")
+
+
+def _print(text: str, style: str, console: Console) -> None:
+    line = Text(for_terminal(text, LONGEST_LINE), style=style)
+    if not console.is_terminal or line.cell_len <= console.width:
+        console.print(line, soft_wrap=True)
+        return
+    first, *others = line.wrap(console, max(console.width - len(_CONTINUED), 1), overflow="fold")
+    for row in (first, *(Text(_CONTINUED, style=style) + other for other in others)):
+        console.print(row, soft_wrap=True)
 
 
 def _console() -> Console:

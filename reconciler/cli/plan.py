@@ -46,7 +46,7 @@ def plan(
 
     Where there is no installation (in a build job, say), the two revisions are compared by what they say.
     """
-    from reconciler.cli.output import print_json, print_line
+    from reconciler.cli.output import print_json, print_lines
     from reconciler.operations.plan import plan_from_repository, plan_revision
     from reconciler.planning.report import as_markdown, as_text
     from reconciler.site import has_installation, open_site
@@ -61,7 +61,7 @@ def plan(
     if form is PlanFormat.JSON:
         print_json(comparison)
     elif form is PlanFormat.MARKDOWN:
-        print_line(as_markdown(comparison))
+        print_lines(as_markdown(comparison))
     else:
-        print_line(as_text(comparison))
+        print_lines(as_text(comparison))
     raise typer.Exit(2 if detailed_exitcode and comparison.something_to_do else 0)

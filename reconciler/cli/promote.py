@@ -55,6 +55,7 @@ def promote(
     Verified is what every reachable host upstream that should have it has, healthy, for the soak time of the
     environment that gets it. What is not is refused, with the reasons.
     """
+    from reconciler.cli.output import print_aside, print_lines
     from reconciler.operations.promote import PromotionRequest
     from reconciler.operations.promote import promote as propose
     from reconciler.site import open_site
@@ -67,12 +68,12 @@ def promote(
     if form is PromotionFormat.JSON:
         _print_json(promotion)
     elif form is PromotionFormat.MARKDOWN:
-        typer.echo(promotion.message, nl=False)
+        print_lines(promotion.message.removesuffix("\n"))
     else:
         _print_text(promotion)
     if promotion.trouble:
         what = f"{promotion.branch} is pushed, but no change was opened from it: {promotion.trouble}"
-        typer.echo(f"error: {what}", err=True)
+        print_aside(f"error: {what}")
         raise typer.Exit(1)
 
 
@@ -87,12 +88,12 @@ def _print_json(promotion: Promotion) -> None:
 
 
 def _print_text(promotion: Promotion) -> None:
-    from reconciler.cli.output import moment, print_line
+    from reconciler.cli.output import moment, print_line, print_lines
     from reconciler.operations.promote import Fate
     from reconciler.planning.proposal_report import as_text
 
     if promotion.proposal is not None:
-        print_line(as_text(promotion.proposal, moment))
+        print_lines(as_text(promotion.proposal, moment))
         print_line()
     for item in promotion.left_out:
         print_line(f"not promoted: {item.package} {item.before or '-'} -> {item.after}", "yellow")

@@ -92,12 +92,10 @@ def publish(
 
 
 def _wait(site: Site, published: Published, timeout: float) -> Arrival:
-    from rich.console import Console
-
+    from reconciler.cli.output import aside
     from reconciler.operations.arrival import await_arrival
 
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    return show_arrivals(await_arrival(site, published, timeout), published, console)
+    return show_arrivals(await_arrival(site, published, timeout), published, aside())
 
 
 def _show(published: Published) -> None:
@@ -127,16 +125,20 @@ def _plain(published: Published) -> dict[str, object]:
 
 def show_arrivals(arrivals: Iterator[Arrival], published: Published, console: Console) -> Arrival:
     """Show how it goes, on standard error: a bar on a terminal, lines elsewhere; return how it ended."""
+    from reconciler.cli.output import print_aside
+
     last = _with_bar(arrivals, published, console) if console.is_terminal else _with_lines(arrivals, published)
-    typer.echo(_sentence(last, published), err=True)
+    print_aside(_sentence(last, published))
     for host in last.missing:
         reason = f"{host.health.value}, {host.reason.value}" + (f": {host.message}" if host.message else "")
-        typer.echo(f"  {host.host}: {reason}", err=True)
+        print_aside(f"  {host.host}: {reason}")
     return last
 
 
 def _with_bar(arrivals: Iterable[Arrival], published: Published, console: Console) -> Arrival:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from reconciler.presentation.terminal import for_terminal
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -145,19 +147,19 @@ def _with_bar(arrivals: Iterable[Arrival], published: Published, console: Consol
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(f"{published.package} {published.release.version}", total=None)
+        task = progress.add_task(for_terminal(f"{published.package} {published.release.version}"), total=None)
         for arrival in arrivals:
-            total = arrival.hosts or None
-            progress.update(
-                task, completed=arrival.arrived, total=total, description=_sentence(arrival, published)
-            )
+            total, told = arrival.hosts or None, for_terminal(_sentence(arrival, published))
+            progress.update(task, completed=arrival.arrived, total=total, description=told)
     return arrival
 
 
 def _with_lines(arrivals: Iterable[Arrival], published: Published) -> Arrival:
+    from reconciler.cli.output import print_aside
+
     for arrival in arrivals:
         if not arrival.ended:
-            typer.echo(_sentence(arrival, published), err=True)
+            print_aside(_sentence(arrival, published))
     return arrival
 
 

@@ -85,7 +85,7 @@ def _print_traced(traced: TracedAttempt) -> None:
 
 
 def _print_approved(approved: Approved | None, indent: str) -> None:
-    from reconciler.cli.output import moment, print_line
+    from reconciler.cli.output import brief, moment, print_line
 
     if approved is None:
         return
@@ -95,14 +95,13 @@ def _print_approved(approved: Approved | None, indent: str) -> None:
     elif change is not None:
         merged = f", merged by {change.merged_by} {moment(change.merged_at)}" if change.merged_by else ""
         url = f" {change.url}" if change.url else ""
-        print_line(
-            f"{indent}change     {change.name} {change.title} (asked for by {change.requester}{merged}){url}"
-        )
+        asked = f"(asked for by {change.requester}{merged}){url}"
+        print_line(f"{indent}change     {change.name} {brief(change.title)} {asked}")
         print_line(f"{indent}approved   by {', '.join(judged.approvers) or 'nobody: no approval was required'}")
 
 
 def _commit(provenance: Provenance) -> str:
-    from reconciler.cli.output import moment
+    from reconciler.cli.output import brief, moment
 
     commit = provenance.commit
-    return f"{commit.id[:10]} {commit.subject} ({commit.author}, {moment(commit.authored_at)})"
+    return f"{commit.id[:10]} {brief(commit.subject)} ({brief(commit.author)}, {moment(commit.authored_at)})"

@@ -22,6 +22,7 @@ from reconciler.hosts.failure_answers import FAILURE_ANSWERS
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.review import list_changes, show_change
 from reconciler.planning.report import as_markdown, as_text
+from reconciler.presentation.json_text import as_json
 from reconciler.review.changes import NoSuchChange
 from reconciler.review.review import ChangeRefused, Review
 from reconciler.site import Site
@@ -145,7 +146,7 @@ class ReviewApi:
 
 
 def _answer(value: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(value, default=str), status, media_type=_JSON)
+    return Response(as_json(value, indented=False), status, media_type=_JSON)
 
 
 def _head(body: dict[str, Any]) -> str | None:

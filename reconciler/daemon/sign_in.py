@@ -26,6 +26,7 @@ from starlette.types import Scope
 from reconciler.daemon.connections.addresses import address_group
 from reconciler.hosts.vouching import vouch
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.presentation.terminal import for_terminal
 from reconciler.review.passwords import is_password
 from reconciler.store.accounts import AccountRecord, AccountStore
 from reconciler.store.audit import Happened
@@ -54,6 +55,7 @@ LONGEST_WAIT = 60.0
 
 _MOST_REMEMBERED = 10_000
 _MOST_NAMED = 10
+_LONGEST_SHOWN = 100
 _MOST_HASHED = 2
 _MOST_WAITING = 32
 _MOST_WAITING_OF_ONE = 4
@@ -232,7 +234,7 @@ class SignIn:
         self._add_failure(address, now, FREE_FAILURES_OF_ADDRESS)
         while len(self._failures) > _MOST_REMEMBERED:
             self._failures.popitem(last=False)
-        shown = "".join(char for char in name if char.isprintable())
+        shown = for_terminal(name, _LONGEST_SHOWN)
         self._gathered.add(shown, address, now)
         _log.warning("sign-in refused", account=shown, address=address)
 

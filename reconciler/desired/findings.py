@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.presentation.terminal import for_terminal
+
 
 class Severity(StrEnum):
     """How much a finding matters: an error keeps a commit from coming into force, a warning does not."""
@@ -94,7 +96,7 @@ class Finding:
     """One thing that is wrong. ``line`` and ``column`` count from 1, columns in characters.
 
     ``path`` is within the repository, with forward slashes; for a plain folder it starts with that folder.
-    What cannot be printed is escaped in all of it: names and values come from whoever can push.
+    Names and values in it come from whoever can push: whatever shows a finding to people cleans it.
     """
 
     path: str
@@ -103,12 +105,6 @@ class Finding:
     rule: Rule
     message: str
     hint: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("path", "message", "hint"):
-            text = getattr(self, name)
-            if not text.isprintable():
-                object.__setattr__(self, name, _printable(text))
 
     @property
     def severity(self) -> Severity:
@@ -136,10 +132,10 @@ def render_text(findings: Iterable[Finding]) -> str:
     """Return findings as compilers print them, one ``path:line:column: error: …`` each, hints below."""
     lines: list[str] = []
     for finding in findings:
-        place = f"{finding.path}:{finding.line}:{finding.column}"
-        lines.append(f"{place}: {finding.severity}: {finding.message} [{finding.rule}]")
+        place = f"{for_terminal(finding.path)}:{finding.line}:{finding.column}"
+        lines.append(f"{place}: {finding.severity}: {for_terminal(finding.message)} [{finding.rule}]")
         if finding.hint:
-            lines.append(f"  hint: {finding.hint}")
+            lines.append(f"  hint: {for_terminal(finding.hint)}")
     return "\n".join(lines)
 
 
@@ -154,10 +150,3 @@ def as_json(finding: Finding) -> dict[str, str | int]:
         "message": finding.message,
         "hint": finding.hint,
     }
-
-
-def _printable(text: str) -> str:
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )

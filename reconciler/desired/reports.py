@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from reconciler.desired.findings import Finding, Rule
 from reconciler.desired.rule_texts import RULE_TEXTS
+from reconciler.presentation.terminal import for_terminal
 
 _SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -19,13 +20,14 @@ def as_annotation(finding: Finding) -> str:
     actions/toolkit, packages/core/src/command.ts
     """
     properties = {
-        "file": finding.path,
+        "file": for_terminal(finding.path),
         "line": str(finding.line),
         "col": str(finding.column),
         "title": finding.rule.value,
     }
     written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    text = f"{finding.message}\n{finding.hint}" if finding.hint else finding.message
+    told = (finding.message, finding.hint) if finding.hint else (finding.message,)
+    text = "\n".join(for_terminal(line) for line in told)
     return f"::{finding.severity} {written}::{_data(text)}"
 
 
@@ -66,7 +68,7 @@ def as_sarif(findings: Iterable[Finding], version: str) -> dict[str, Any]:
 
 
 def _location(finding: Finding) -> dict[str, Any]:
-    path = quote(finding.path)
+    path = quote(finding.path, errors="surrogatepass")
     artifact = {"uri": f"file://{path}"} if path.startswith("/") else {"uri": path, "uriBaseId": "%SRCROOT%"}
     region = {"startLine": finding.line, "startColumn": finding.column}
     return {"physicalLocation": {"artifactLocation": artifact, "region": region}}

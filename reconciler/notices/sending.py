@@ -18,6 +18,7 @@ from reconciler.desired.notifications import Channel, ChannelKind
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.redaction import redact
 from reconciler.notices.words import Words
+from reconciler.presentation.terminal import for_terminal
 
 _SCHEMAS: Mapping[ChannelKind, frozenset[str]] = {
     ChannelKind.MAIL: frozenset({"mailto", "mailtos"}),
@@ -115,7 +116,7 @@ def _harmless(text: str, address: str) -> str:
     _, _, rest = address.partition("://")
     parts = {part for part in _split(rest) if len(part) >= 8}
     told = redact(text.replace(address, "…"), {*parts, *(unquote(part) for part in parts)})
-    return " ".join("".join(c if c.isprintable() else " " for c in told).split())[:_MOST_CHARACTERS]
+    return for_terminal(told, _MOST_CHARACTERS)
 
 
 def _split(rest: str) -> list[str]:

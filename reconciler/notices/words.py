@@ -1,6 +1,6 @@
-"""Puts notices into words, by the templates beside. What hosts and commits say comes out as plain text, and short.
+"""Puts notices into words, by the templates beside.
 
-Every value that a template puts in goes through `clean`, so no template can forget it.
+Every value that a template puts in is cleaned for its kind of channel, so no template can forget it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from reconciler.desired.notifications import ChannelKind
 from reconciler.notices.notice import Notice
 from reconciler.notices.situations import merge
+from reconciler.presentation.cards import for_card
+from reconciler.presentation.mail import for_mail_header
+from reconciler.presentation.terminal import for_terminal
 
 MOST_NOTICES = 20
 """Notices that a message tells in full."""
@@ -27,7 +30,6 @@ MOST_CHARACTERS = 300
 """Characters of one value that are passed on."""
 
 _TITLE_CHARACTERS = 120
-_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]()#|~!"} | {"<": "‹", ">": "›"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,15 @@ def put_into_words(notices: Sequence[Notice], kind: ChannelKind, message: str) -
     # The title of a Teams card is Markdown as well, so it is cut where no escape can be torn.
     if len(title) > _TITLE_CHARACTERS:
         title = title[:_TITLE_CHARACTERS].rstrip("\\") + "…"
+    if kind is ChannelKind.MAIL:
+        title = for_mail_header(title)
     return Words(f"Reconciler: {title}", "\n\n".join([*parts, f"Message {message}"]))
 
 
-def clean(value: Any, kind: ChannelKind) -> str:
-    """Return a value as text on one line, without control characters, cut, and escaped for a kind of channel.
-
-    Slack's own characters are escaped by what sends to it. A mail's text and a webhook's JSON need nothing.
-    """
-    text = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
-    if len(text) > MOST_CHARACTERS:
-        text = text[: MOST_CHARACTERS - 1] + "…"
-    return text.translate(_MARKDOWN) if kind is ChannelKind.TEAMS else text
+def _clean(value: Any, kind: ChannelKind) -> str:
+    """Return a value for a kind of channel. Slack's own characters are escaped by what sends to it."""
+    function = for_card if kind is ChannelKind.TEAMS else for_terminal
+    return function(value, MOST_CHARACTERS)
 
 
 def _told(notice: Notice, kind: ChannelKind) -> str:
@@ -89,9 +88,9 @@ def _told(notice: Notice, kind: ChannelKind) -> str:
 
 @cache
 def _environment(kind: ChannelKind) -> Environment:
-    return Environment(  # noqa: S701 - plain text, not HTML: `clean` makes each value harmless on its way out
+    return Environment(  # noqa: S701 - plain text, not HTML: `_clean` makes each value harmless on its way out
         loader=PackageLoader("reconciler.notices"),
-        finalize=lambda value: clean(value, kind),
+        finalize=lambda value: _clean(value, kind),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

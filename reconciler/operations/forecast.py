@@ -20,6 +20,8 @@ from reconciler.operations.merging import missing_approvals
 from reconciler.operations.plan import compare_states
 from reconciler.planning.comparison import Comparison
 from reconciler.planning.report import MARKDOWN, as_markdown
+from reconciler.presentation.markdown import for_markdown
+from reconciler.presentation.terminal import for_terminal
 from reconciler.site import Site
 
 LONGEST_SUMMARY = 140
@@ -71,14 +73,14 @@ def forecast(site: Site, mirror: GitRepository, opened: OpenChange) -> Forecast:
         return _plain(CheckState.FAILED, f"it conflicts with {site.settings.branch}: {named}")
     loaded = load(mirror, draft, site.settings.root, site.loads)
     if loaded.state is None:
-        return _invalid([found for found in loaded.findings if found.severity is Severity.ERROR])
+        return invalid_change([found for found in loaded.findings if found.severity is Severity.ERROR])
     in_force = site.revisions.in_force()
     before = load_state(site, mirror, in_force) if in_force is not None else None
     comparison = replace(compare_states(site, before, loaded.state), revision=opened.change.head)
     evidence = evidence_of(mirror, draft, opened.change, pgp_keys(before) if before is not None else ())
     missing = missing_approvals(site, mirror, evidence, site.loads)
-    report = _report(replace(comparison, needs=()), missing)
-    return Forecast(CheckState.PASSED, _cut(_summary(comparison)), report, comparison.needs, missing)
+    report = merge_report(replace(comparison, needs=()), missing)
+    return Forecast(CheckState.PASSED, _summary_line(_summary(comparison)), report, comparison.needs, missing)
 
 
 def forget_changes(mirror: GitRepository, still_open: Iterable[int]) -> None:
@@ -125,19 +127,26 @@ def _merge(mirror: GitRepository, base: str, head: str) -> tuple[str, tuple[str,
 
 
 def _plain(state: CheckState, what: str) -> Forecast:
-    return Forecast(state, _cut(what), MARKDOWN.clean(what))
+    return Forecast(state, _summary_line(what), for_markdown(what))
 
 
-def _invalid(errors: list[Finding]) -> Forecast:
+def invalid_change(errors: list[Finding]) -> Forecast:
+    """Return the forecast of a change that does not validate.
+
+    Args:
+        errors: why, one at least.
+    """
     first = errors[0]
     lines = [f"It does not validate: {len(errors)} error(s)", ""]
     lines += [
-        MARKDOWN.clean(f"- {found.path}:{found.line}:{found.column}: {found.message}")
+        f"- {for_markdown(f'{found.path}:{found.line}:{found.column}: {found.message}')}"
         for found in errors[:MOST_FINDINGS]
     ]
     if len(errors) > MOST_FINDINGS:
         lines += ["", f"and {len(errors) - MOST_FINDINGS} more: run reconciler validate"]
-    return Forecast(CheckState.FAILED, _cut(f"{first.path}:{first.line}: {first.message}"), "\n".join(lines))
+    return Forecast(
+        CheckState.FAILED, _summary_line(f"{first.path}:{first.line}: {first.message}"), "\n".join(lines)
+    )
 
 
 def _summary(comparison: Comparison) -> str:
@@ -148,9 +157,15 @@ def _summary(comparison: Comparison) -> str:
     return f"{len(comparison.changes)} change(s); {busy} of {comparison.plan.hosts} hosts have something to do"
 
 
-def _report(comparison: Comparison, missing: tuple[str, ...]) -> str:
+def merge_report(comparison: Comparison, missing: tuple[str, ...]) -> str:
+    """Return what merging a change would do, and what it waits for, in Markdown and short enough for a comment.
+
+    Args:
+        comparison: what it would do.
+        missing: what it waits for, a line each.
+    """
     text = as_markdown(comparison)
-    ends = "\n".join([MARKDOWN.title("What it waits for"), *(MARKDOWN.clean(f"- {reason}") for reason in missing)])
+    ends = "\n".join([MARKDOWN.title("What it waits for"), *(f"- {for_markdown(reason)}" for reason in missing)])
     if not missing:
         ends = "\n".join([MARKDOWN.title("What it waits for"), "nothing: it may be merged"])
     room = LONGEST_REPORT - len(ends)
@@ -160,6 +175,6 @@ def _report(comparison: Comparison, missing: tuple[str, ...]) -> str:
     return f"{text}\n{ends[:LONGEST_REPORT]}"
 
 
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
+def _summary_line(text: str) -> str:
+    line = for_terminal(text)
     return line if len(line) <= LONGEST_SUMMARY else line[: LONGEST_SUMMARY - 1] + "…"

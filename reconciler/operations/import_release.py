@@ -85,8 +85,12 @@ class SeveralProblems(CannotImport):
 
     def __init__(self, problems: Iterable[ReconcilerError]) -> None:
         self.problems = tuple(problems)
-        told = "\n".join(f"- {problem}" for problem in self.problems)
-        super().__init__(f"nothing was imported, for {len(self.problems)} reasons:\n{told}")
+        lines: list[str] = []
+        for problem in self.problems:
+            place = f"{problem.where}: " if problem.where else ""
+            lines += [f"- {place}{problem.what}", *(f"  {line}" for line in problem.details)]
+            lines += [f"  hint: {problem.hint}"] if problem.hint else []
+        super().__init__(f"nothing was imported, for {len(self.problems)} reasons:", details=lines)
 
 
 def import_releases(site: Site, request: ImportRequest, folder: Path) -> ImportResult:

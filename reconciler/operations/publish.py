@@ -47,7 +47,9 @@ class InvalidChange(ReconcilerError):
     reference = "invalid-change"
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
-        super().__init__(f"nothing was pushed: the change would not validate\n{render_text(findings)}")
+        super().__init__(
+            "nothing was pushed: the change would not validate", details=render_text(findings).split("\n")
+        )
         self.findings = findings
 
 

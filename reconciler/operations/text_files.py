@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.presentation.terminal import for_terminal
 from reconciler.store.data_folder import users_umask
 
 
@@ -30,12 +31,12 @@ class FileChange:
 
     def diff(self) -> str:
         """Return the change as a unified diff."""
-        old = (self.before or "").splitlines(keepends=True)
+        path = for_terminal(self.path)
         lines = difflib.unified_diff(
-            [_ended(line) for line in old],
-            [_ended(line) for line in self.after.splitlines(keepends=True)],
-            f"a/{self.path}" if self.before is not None else "/dev/null",
-            f"b/{self.path}",
+            _lines(self.before or ""),
+            _lines(self.after),
+            f"a/{path}" if self.before is not None else "/dev/null",
+            f"b/{path}",
         )
         return "".join(lines)
 
@@ -110,6 +111,6 @@ def _put_back(replaced: Mapping[Path, bytes | None]) -> None:
                 path.write_bytes(before)
 
 
-def _ended(line: str) -> str:
-    """Return a line of a diff without carriage return, which no terminal shows, and with its end."""
-    return line.rstrip("\r\n") + "\n"
+def _lines(text: str) -> list[str]:
+    """Return the lines of a file, without the carriage returns before their ends, which no terminal shows."""
+    return [line.rstrip("\r") + "\n" for line in text.removesuffix("\n").split("\n")] if text else []

@@ -8,6 +8,8 @@ from dataclasses import replace
 from reconciler.planning.proposal import Promoted, Proposal
 from reconciler.planning.report import MARKDOWN, PLAIN, Style, need_lines, note_lines, plan_lines, some
 from reconciler.planning.verification import HostEvidence, Witnessed, span
+from reconciler.presentation.markdown import for_markdown
+from reconciler.presentation.terminal import for_terminal
 
 MOST_HOSTS = 20
 """How many hosts of the source are told of one by one; those that say something against the release go first."""
@@ -26,23 +28,24 @@ _WORST_FIRST = (Witnessed.AMISS, Witnessed.SOAKING, Witnessed.HEALTHY, Witnessed
 
 def as_text(proposal: Proposal, moment: Moment) -> str:
     """Return a proposal for a terminal."""
-    return "\n".join([proposal.title, *_sections(proposal, PLAIN, moment)])
+    return "\n".join([for_terminal(proposal.title), *_sections(proposal, PLAIN, moment)])
 
 
 def as_message(proposal: Proposal, moment: Moment) -> str:
     """Return a proposal in Markdown: its title, an empty line, all that a reviewer should know, and trailers."""
     body = "\n".join(_sections(proposal, _MESSAGE, moment)).strip()
-    waived = [f"Unverified: {proposal.waiver}"] if proposal.waiver else []
-    return "\n".join([proposal.title, "", body, "", trailer(proposal.source, proposal.target), *waived, ""])
+    waived = [f"Unverified: {for_markdown(proposal.waiver)}"] if proposal.waiver else []
+    title = for_terminal(proposal.title)
+    return "\n".join([title, "", body, "", trailer(proposal.source, proposal.target), *waived, ""])
 
 
 def trailer(source: str, target: str) -> str:
     """Return the line by which a commit is known as a promotion."""
-    return f"Promotes: {source} -> {target}"
+    return f"Promotes: {for_terminal(source)} -> {for_terminal(target)}"
 
 
 def _sections(proposal: Proposal, style: Style, moment: Moment) -> list[str]:
-    lines = [style.title(f"Promoted from {proposal.source} to {proposal.target}")]
+    lines = [style.title(style.clean(f"Promoted from {proposal.source} to {proposal.target}"))]
     lines += style.table(
         _VERSION_COLUMNS,
         [
@@ -51,7 +54,7 @@ def _sections(proposal: Proposal, style: Style, moment: Moment) -> list[str]:
         ],
     )
     if proposal.waiver:
-        lines += ["", style.clean(f"UNVERIFIED, and proposed all the same: {proposal.waiver}")]
+        lines += ["", f"UNVERIFIED, and proposed all the same: {style.clean(proposal.waiver)}"]
     for item in proposal.promoted:
         lines += _evidence(item, style, moment)
     if proposal.notes:
@@ -62,16 +65,17 @@ def _sections(proposal: Proposal, style: Style, moment: Moment) -> list[str]:
     lines.append(style.title("Who must approve"))
     lines += need_lines(proposal.needs, style)
     if not proposal.needs:
-        lines.append(f"nobody: no approvals are asked for {proposal.target}")
+        lines.append(f"nobody: no approvals are asked for {style.clean(proposal.target)}")
     if proposal.reviewers:
         lines.append(style.title("Who owns it"))
-    lines += [style.clean(f"- {owner.group}: {', '.join(owner.members)}") for owner in proposal.reviewers]
+    for owner in proposal.reviewers:
+        lines.append("- " + style.clean(f"{owner.group}: {', '.join(owner.members)}"))
     return lines
 
 
 def _evidence(item: Promoted, style: Style, moment: Moment) -> list[str]:
     found = item.verification
-    lines = [style.title(f"Evidence from {found.environment} for {item.package} {item.after}")]
+    lines = [style.title(style.clean(f"Evidence from {found.environment} for {item.package} {item.after}"))]
     reachable = found.having(Witnessed.HEALTHY, Witnessed.SOAKING, Witnessed.AMISS)
     good = found.having(Witnessed.HEALTHY)
     asked = f"for {span(found.soak)} or longer" if found.soak else "now"
@@ -79,7 +83,7 @@ def _evidence(item: Promoted, style: Style, moment: Moment) -> list[str]:
     away = found.having(Witnessed.UNREACHABLE)
     if away:
         told = some([f"{host.host} ({host.message})" for host in away])
-        lines += ["", f"Nothing is known of {len(away)} host(s): {told}"]
+        lines += ["", f"Nothing is known of {len(away)} host(s): {style.clean(told)}"]
     spoken = sorted(
         (host for host in found.hosts if host.witnessed in _WORST_FIRST),
         key=lambda host: (_WORST_FIRST.index(host.witnessed), not host.failures, host.host),

@@ -10,6 +10,8 @@ from reconciler.kernel.status import Reason
 from reconciler.planning.changes import ChangeKind, WishChange
 from reconciler.planning.comparison import Comparison, ReleaseNote
 from reconciler.planning.plan import Plan, StepGroup, group
+from reconciler.presentation.markdown import for_markdown
+from reconciler.presentation.terminal import for_terminal
 
 _FEW = 4
 """How many hosts are named before the rest are counted."""
@@ -38,7 +40,10 @@ Table = Callable[[Sequence[str], Sequence[Sequence[str]]], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How tables, titles and words of others are written: for a terminal, or in Markdown."""
+    """How tables, titles and values are written: for a terminal, or in Markdown.
+
+    ``clean`` is for each value that goes into a line. Tables clean their own cells.
+    """
 
     table: Table
     title: Callable[[str], str]
@@ -70,13 +75,14 @@ def note_lines(notes: Iterable[ReleaseNote], style: Style) -> list[str]:
     lines: list[str] = []
     for note in notes:
         issue = f" ({note.issue})" if note.issue else ""
-        lines.append(style.clean(f"- {note.package} {note.version}{issue}: {note.notes or 'no notes'}"))
+        told = " ".join(line.strip() for line in (note.notes or "no notes").split("\n"))
+        lines.append(f"- {style.clean(f'{note.package} {note.version}{issue}: {told}')}")
     return lines
 
 
 def need_lines(needs: Iterable[Need], style: Style) -> list[str]:
     """Return whose approval is needed, a line for each environment."""
-    return [style.clean(f"- {need.text}") for need in needs]
+    return [f"- {style.clean(need.text)}" for need in needs]
 
 
 def some(names: Sequence[str]) -> str:
@@ -86,8 +92,8 @@ def some(names: Sequence[str]) -> str:
 
 
 def _sections(comparison: Comparison, style: Style) -> list[str]:
-    base = comparison.base[:10] if comparison.base else "nothing"
-    lines = [f"{base} -> {comparison.revision[:10]}"]
+    base = style.clean(comparison.base[:10]) if comparison.base else "nothing"
+    lines = [f"{base} -> {style.clean(comparison.revision[:10])}"]
     lines.append(style.title("What is wanted"))
     if comparison.changes:
         lines += style.table(_CHANGE_COLUMNS, [_change_row(change) for change in comparison.changes])
@@ -113,7 +119,7 @@ def plan_lines(plan: Plan, style: Style) -> list[str]:
     lines = style.table(_STEP_COLUMNS, [_step_row(alike) for alike in groups]) if groups else ["nothing to do"]
     for reason, why in _UNKNOWN.items():
         if names := tuple(host.host for host in plan.unknown if host.reason is reason):
-            lines += ["", f"Cannot tell about {len(names)} host(s) {why}: {some(names)}"]
+            lines += ["", f"Cannot tell about {len(names)} host(s) {why}: {style.clean(some(names))}"]
     reboots = {host for alike in groups if alike.reboot_expected for host in alike.hosts}
     if reboots:
         lines += ["", f"A reboot is expected on {len(reboots)} host(s)."]
@@ -121,7 +127,7 @@ def plan_lines(plan: Plan, style: Style) -> list[str]:
         if alike.reason is Reason.HALTED:
             lines += [
                 "",
-                f"Halted on {len(alike.hosts)} host(s) of {alike.environment}: {style.clean(alike.message)}",
+                f"Halted on {len(alike.hosts)} host(s) of {style.clean(f'{alike.environment}: {alike.message}')}",
             ]
     busy = {step.host for step in plan.steps}
     lines += [
@@ -158,7 +164,7 @@ def _step_row(alike: StepGroup) -> tuple[str, ...]:
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    table = [header, *rows]
+    table = [header, *([for_terminal(cell) for cell in row] for row in rows)]
     widths = [max(len(row[index]) for row in table) for index in range(len(header))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
@@ -167,17 +173,11 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    return lines + ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows]
+    return lines + ["| " + " | ".join(for_markdown(cell) for cell in row) + " |" for row in rows]
 
 
-def _escaped(text: str) -> str:
-    """Names come from commits and hosts: let none of them make markup of its own."""
-    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-    return escaped.replace("`", "\\`").replace("[", "\\[").replace("@", "@\u200b")
-
-
-PLAIN = Style(_columns, lambda title: title, lambda text: " ".join(text.split()))
+PLAIN = Style(_columns, lambda title: title, for_terminal)
 """For a terminal: plain columns."""
 
-MARKDOWN = Style(_markdown_table, lambda title: f"\n### {title}\n", _escaped)
+MARKDOWN = Style(_markdown_table, lambda title: f"\n### {title}\n", for_markdown)
 """For a pull request."""

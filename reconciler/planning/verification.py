@@ -167,17 +167,17 @@ def _heard(witness: Witness, version: str | None, soak: float, now: float) -> Ho
         message = f"healthy for {span(healthy)}" + (f" of {span(soak)}" if found is Witnessed.SOAKING else "")
         if failures:
             message += f", since it failed: {failures[-1].message}"
-    return HostEvidence(witness.host, found, start, failures, _line(message))
+    return HostEvidence(witness.host, found, start, failures, message)
 
 
 def _failures(witness: Witness, version: str | None) -> tuple[Failure, ...]:
     """Return what went wrong at this release, the oldest first."""
     tried = (
-        Failure(attempt.ended_at, _line(attempt.message) or attempt.outcome.value)
+        Failure(attempt.ended_at, attempt.message or attempt.outcome.value)
         for attempt in witness.attempts
         if attempt.to_version == version and attempt.ended_at is not None and attempt.outcome in CHARGED
     )
-    degraded = (Failure(failure.at, _line(failure.message)) for failure in witness.degraded)
+    degraded = (Failure(failure.at, failure.message) for failure in witness.degraded)
     return tuple(sorted((*tried, *degraded), key=lambda failure: failure.at))
 
 
@@ -188,8 +188,3 @@ def _start(since: float, attempts: Iterable[Attempt], failures: Iterable[Failure
     """
     tried = (attempt.ended_at or attempt.started_at for attempt in attempts)
     return max((since, *tried, *(failure.at for failure in failures)))
-
-
-def _line(text: str) -> str:
-    """Return a host's words as one line without control characters: it is untrusted text, shown to people."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -8,7 +8,8 @@ from reconciler.approval.evidence import Approval, Change, CheckState
 from reconciler.desired.people import Identity
 from reconciler.desired.repository import Commit
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.review.merging import MergeFacts, one_line
+from reconciler.presentation.terminal import for_terminal
+from reconciler.review.merging import LONGEST_LINE, MergeFacts
 from reconciler.review.repository import BRANCHES, HostedRepository
 from reconciler.store.accounts import AccountStore
 from reconciler.store.changes import (
@@ -220,7 +221,8 @@ class ChangeBook:
     def _words(self, repository: HostedRepository, now: str, head: str) -> tuple[str, str]:
         """Return title and description of a change: those of its first commit."""
         first = repository.commits(head, now)[0]
-        return one_line(first.subject) or first.id[:10], repository.paragraph(first.id)
+        title = for_terminal(first.subject.strip(), LONGEST_LINE)
+        return title or first.id[:10], repository.paragraph(first.id)
 
 
 def _identity(account: str) -> Identity:

@@ -6,8 +6,9 @@ from reconciler.approval.evidence import Change, CheckState
 from reconciler.approval.forge import ForgeUnavailable, OpenChange
 from reconciler.approval.ssh_signatures import BadSignature, verify
 from reconciler.desired.repository import RepositoryError
+from reconciler.presentation.terminal import for_terminal
 from reconciler.review.daemon_key import DaemonKey
-from reconciler.review.merging import one_line, says_so
+from reconciler.review.merging import LONGEST_LINE, says_so
 from reconciler.review.repository import BRANCHES
 from reconciler.review.review import Review
 from reconciler.store.changes import ChangeRecord, ChangeState, StatusRecord
@@ -60,14 +61,14 @@ class BuiltInForge:
                 raise ForgeUnavailable(
                     f"there is no change of the branch {branch}", hint="push a commit to it that is not merged yet"
                 )
-            self._book.changes.describe(record.number, one_line(title), body, stays=True)
+            self._book.changes.describe(record.number, for_terminal(title, LONGEST_LINE), body, stays=True)
             return self._shown(self._book.find(record.number))
         except RepositoryError as error:
             raise _unavailable(error) from error
 
     def set_status(self, commit: str, context: str, state: CheckState, text: str) -> None:
         """Keep how a check of a commit stands."""
-        status = StatusRecord(context, self._book.clock(), state, one_line(text))
+        status = StatusRecord(context, self._book.clock(), state, for_terminal(text, LONGEST_LINE))
         self._book.changes.set_status(commit, status)
 
     def comment(self, number: int, marker: str, body: str) -> None:

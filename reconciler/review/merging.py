@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+LONGEST_LINE = 200
+"""Characters of a title or a comment in one line."""
+
 NOBODY = "unknown"
 """Stands for a pusher who is not known; no account can have this name."""
 
@@ -46,9 +49,3 @@ def says_so(message: str, facts: MergeFacts) -> bool:
     """Return whether the last paragraph of a commit's message is just these trailers."""
     last = re.split(r"\n[ \t]*\n", message.strip())[-1]
     return tuple(last.splitlines()) == tuple(f"{key}: {text}" for key, text in facts.trailers())
-
-
-def one_line(text: str, longest: int = 200) -> str:
-    """Return what somebody wrote as one printable line."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"

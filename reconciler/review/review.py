@@ -15,10 +15,11 @@ from reconciler.desired.findings import Finding, Severity
 from reconciler.desired.loading import Loaded
 from reconciler.desired.repository import Commit, GitRepository
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.presentation.terminal import for_terminal
 from reconciler.review.changed_files import ChangedFile
 from reconciler.review.changes import ChangeBook
 from reconciler.review.daemon_key import DaemonKey
-from reconciler.review.merging import one_line
+from reconciler.review.merging import LONGEST_LINE
 from reconciler.review.repository import (
     BRANCHES,
     MOST_COMMITS,
@@ -171,7 +172,7 @@ class Review:
         """
         with self._moving:
             record = self._open(number, None)
-            self.book.close(record, account, one_line(comment))
+            self.book.close(record, account, for_terminal(comment.strip(), LONGEST_LINE))
             return self.book.find(number)
 
     def merge(self, account: AccountRecord, number: int, head: str | None) -> ChangeRecord:

@@ -82,9 +82,10 @@ def append(connection: sa.Connection, at: float, kind: Happened, facts: Iterable
         connection: a connection from `Database.write`: the write lock keeps the chain from forking.
         at: now, in seconds since the epoch.
         kind: what happened.
-        facts: JSON-ready data, one for each record.
+        facts: JSON-ready data, one for each record. It is stored in ASCII, so that no text of others in it can
+            steer a terminal, and lone surrogates can be stored.
     """
-    entries = [json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=False) for item in facts]
+    entries = [json.dumps(item, sort_keys=True, separators=(",", ":")) for item in facts]
     if not entries:
         return
     last = connection.execute(

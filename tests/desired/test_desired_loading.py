@@ -150,7 +150,7 @@ def test_a_name_that_is_not_utf8(origin: Any, repository: GitRepository, valid: 
     builder.insert("environments", root, FileMode.TREE)
     bad = str(handle.create_commit(None, SIGNATURE, SIGNATURE, "x", builder.write(), [commit]))
     findings = load(repository, bad).findings
-    assert ("environments/caf\\udce9.yaml", Rule.MISPLACED_FILE) in rules(findings)
+    assert ("environments/caf\udce9.yaml", Rule.MISPLACED_FILE) in rules(findings)
 
 
 def test_files_that_are_too_large_together(

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from reconciler.desired.findings import Finding, Rule, Severity
 from reconciler.desired.reports import as_annotation, as_sarif
 from reconciler.desired.rule_texts import RULE_TEXTS
+from reconciler.presentation.terminal import for_terminal
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string", "minLength": 1}}, "required": ["text"]}
 LEVEL = {"enum": ["error", "warning"]}
@@ -108,10 +109,10 @@ def test_an_annotation_is_one_command_whatever_names_hold(finding: Finding) -> N
     assert match is not None
     kind, path, number, column, rule, text = match.groups()
     undone = {"%3A": ":", "%2C": ",", "%25": "%"}
-    assert re.sub("%3A|%2C|%25", lambda found: undone[found.group()], path) == finding.path
+    assert re.sub("%3A|%2C|%25", lambda found: undone[found.group()], path) == for_terminal(finding.path)
     assert (kind, int(number), int(column)) == (finding.severity, finding.line, finding.column)
     assert rule == finding.rule
-    assert text.replace("%0A", "\n").replace("%25", "%").partition("\n")[0] == finding.message
+    assert text.replace("%0A", "\n").replace("%25", "%").partition("\n")[0] == for_terminal(finding.message)
 
 
 @given(st.lists(findings, max_size=4))

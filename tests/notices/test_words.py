@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from reconciler.desired.notifications import ChannelKind, Topic
 from reconciler.notices.notice import Notice, Phase
-from reconciler.notices.words import MOST_NOTICES, clean, put_into_words
+from reconciler.notices.words import MOST_NOTICES, put_into_words
+from reconciler.presentation.cards import for_card
 
 TEXT = st.text(max_size=600)
 
@@ -31,7 +32,7 @@ def test_untrusted_text_stays_on_its_line(
 
 @given(TEXT)
 def test_teams_gets_no_markup(text: str) -> None:
-    cleaned = clean(text, ChannelKind.TEAMS)
+    cleaned = for_card(text)
     assert "<" not in cleaned
     assert "[" not in cleaned.replace("\\\\", "").replace("\\[", "")
 

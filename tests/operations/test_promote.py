@@ -127,7 +127,7 @@ def test_what_is_verified_is_proposed_with_its_evidence(story: Story) -> None:
     assert "| UAT-01 | healthy for 5 h |" in message
     assert "- app 2.0.0 (OPS-7): Mends the clock." in message
     assert "| prod | app | majorUpgrade | 1.0.0 -> 2.0.0 | 1 | PROD-01 | 5 B | now |" in message
-    assert "- managers: @\u200bsam, @\u200bkim" in message
+    assert "- managers: @&#8203;sam, @&#8203;kim" in message
     assert message.endswith("\n\nPromotes: uat -> prod\n")
     assert "UNVERIFIED" not in message
 

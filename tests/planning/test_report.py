@@ -74,7 +74,7 @@ def test_markdown_tables_hold_and_nobody_is_called_by_them() -> None:
     assert row.count(" | ") == 5
     assert "<img>" not in row
     assert "@everyone" not in row
-    assert "\\[x](y)" in row, "a link only while the bracket is not escaped"
+    assert "\\[x\\](y)" in row, "a link only while the bracket is not escaped"
 
 
 def test_sizes() -> None:

@@ -60,6 +60,7 @@ class HttpServer:
             access_log=False,
             # Below an error it only says what clients send wrongly, a line for each request.
             log_level="error",
+            log_config=None,  # its records go where the daemon's own log goes, each on one line
             lifespan="off",
         )
         self._server = uvicorn.Server(config)

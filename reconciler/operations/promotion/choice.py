@@ -92,7 +92,7 @@ def _not_verified(basis: Basis, doubtful: Iterable[Promoted]) -> NotVerified:
         lines += [f"  and {len(reasons) - MOST_REASONS} more"] if len(reasons) > MOST_REASONS else []
     hint = 'wait until it is, or name each with --package and say why it cannot wait: --unverified "reason"'
     lines += _waiting(basis, doubtful)
-    return NotVerified("\n".join(lines), hint=hint)
+    return NotVerified(lines[0], hint=hint, details=lines[1:])
 
 
 def _waiting(basis: Basis, doubtful: Iterable[Promoted]) -> tuple[str, ...]:
