@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     silent_seconds: float = Field(
         default=300.0, gt=0, description="Seconds without a word after which a host counts as silent."
     )
+    grants: str = Field(
+        default="",
+        description="The file of what the desired state may use of this server, by name: how hosts are reached by "
+        "WinRM, where notifications go, where artifacts come from. Without it, nothing is granted.",
+    )
     push_seconds: float = Field(
         default=60.0, gt=0, description="Seconds between looks at a host that is kept by WinRM."
     )

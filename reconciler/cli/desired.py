@@ -48,12 +48,15 @@ def validate(
     ] = ReportFormat.TEXT,
 ) -> None:
     """Check a desired state and show everything that is wrong with it. Exits with 1 on errors."""
+    from reconciler.grants.loading import load_grants
     from reconciler.operations import validate as operation
 
     if artifacts:
         loaded = _with_artifacts(folder, revision, signing_roots, data)
     else:
-        loaded = operation.validate(folder, revision)
+        settings = settings_from(data=data)
+        grants = load_grants(settings.grants, settings.data) if settings.grants else None
+        loaded = operation.validate(folder, revision, grants)
     _report(loaded, form)
     raise typer.Exit(0 if loaded.state is not None else 1)
 
@@ -61,15 +64,17 @@ def validate(
 def _with_artifacts(folder: Path, revision: str | None, roots: Path | None, data: Path | None) -> Loaded:
     from rich.console import Console
 
+    from reconciler.grants.loading import load_grants
     from reconciler.operations.validate_artifacts import validate_with_artifacts
     from reconciler.site import has_installation, open_site
 
     settings = settings_from(data=data)
+    grants = load_grants(settings.grants, settings.data)
     with contextlib.ExitStack() as stack:
         site = stack.enter_context(open_site(settings)) if has_installation(settings) else None
         status = stack.enter_context(Console(stderr=True).status("looking at artifacts"))
         kept = site.artifacts if site is not None else None
-        return validate_with_artifacts(folder, revision, kept, roots, status.update)
+        return validate_with_artifacts(folder, revision, kept, roots, status.update, grants)
 
 
 def _report(loaded: Loaded, form: ReportFormat) -> None:
