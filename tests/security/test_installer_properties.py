@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,3 +135,11 @@ def test_features_reach_the_installer_at_every_kind_of_run(host: Host) -> None:
         assert 'ADDLOCAL="Main,Tools"' in properties
     assert "REINSTALL=ALL" in update
     assert "ADDLOCAL" not in removal
+
+
+def test_the_reference_lists_every_refused_property() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "desired-state.md").read_text("utf-8")
+    section = page.partition("#### Properties that are refused")[2].partition("\n###")[0]
+    listed = set(re.findall(r"`([A-Z]+)`", section))
+    beginnings = {name for name in listed if f"begin with `{name}`" in section}
+    assert {name for name in REFUSED if not name.startswith(tuple(beginnings))} == listed - beginnings - {"ALL"}
