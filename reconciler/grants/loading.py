@@ -72,7 +72,8 @@ def _read(path: Path, data: Path, _stamp: _Stamp) -> Grants:
     except ValidationError as error:
         problem = problems_of(str(path), error, GrantsManifest, Suggester())[0]
         where = _place(path, content, problem.location, on_key=problem.on_key)
-        raise GrantsUnusable(problem.message, where=where, hint=problem.hint or None) from error
+        # Without its cause: that repeats the value, which may be a password.
+        raise GrantsUnusable(problem.message, where=where, hint=problem.hint or None) from None
     _keep_out_of(data, path, content, manifest)
     return Grants(
         str(path),

@@ -138,7 +138,7 @@ def test_validation_with_the_servers_grants_reports_uses_that_are_not_granted(tm
     winrm = "networks: [10.8.0.0/16], user: svc, password: env:X"
     hosts = f"winrm:\n  prod-hosts: {{environments: [prod], {winrm}}}\n"
     hosts += f"  acme-hosts: {{environments: ['acme/*'], {winrm}}}\n"
-    grants.write_text(ACME + hosts)
+    grants.write_text(ACME.replace("FOLDER", str(tmp_path)) + hosts)
     assert validate(root).state is not None, "without the server's grants, only the form is checked"
     loaded = validate(root, None, load_grants(str(grants), tmp_path / "data"))
     assert loaded.state is None

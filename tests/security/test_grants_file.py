@@ -24,7 +24,7 @@ def written(folder: Path, text: str) -> str:
     [
         (WINRM + "    password: Summer2026!\n", "7:15", "not a reference to a secret"),
         (WINRM + "    password: env:A\n    netwerks: []\n", "8:5", "unknown key 'netwerks'"),
-        (WINRM, "3:3", "ntlm needs password"),
+        (WINRM, "4:5", "ntlm needs password"),
         (WINRM.replace("10.0.0.0/8", "10.0.0.1/8"), "5:16", "has host bits set"),
         (WINRM.replace("[dev]", "[]"), "4:19", "at least 1"),
         (WINRM + "    password: file:{data}/tls/ca.key\n", "7:15", "a file in the data folder"),

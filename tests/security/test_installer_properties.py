@@ -76,7 +76,8 @@ def test_a_property_that_sets_the_product_up_is_taken(name: str) -> None:
 def test_validation_reports_the_line_and_names_the_key_for_features(tmp_path: Path) -> None:
     (finding,) = load_release(tmp_path / "root", "    properties: {SITE: x, REMOVE: ALL}\n").findings
     assert isinstance(finding, Finding)
-    assert (finding.path, finding.line, finding.column) == ("root/catalog/app.yaml", 7, 27)
+    assert finding.path.endswith("root/catalog/app.yaml")
+    assert (finding.line, finding.column) == (7, 27)
     assert "could become a removal" in finding.message
     assert "features" in finding.hint
 
