@@ -8,6 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is what a test is about."""
+
+
 class RogueWinrm:
     """Listens on this machine. ``received`` are the Authorization headers, ``visits`` all requests."""
 
@@ -15,8 +22,7 @@ class RogueWinrm:
         self.received: list[str] = []
         self.visits = 0
         self._redirect_to = redirect_to
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 

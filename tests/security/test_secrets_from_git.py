@@ -59,21 +59,17 @@ class Attacked:
         return tuple(record.findings)
 
     def trouble(self) -> str:
-        """Wait until status says why mallory's host cannot be reached, and return that."""
-
-        def look() -> str:
-            with open_site(self.settings) as site:
-                return next((h.message for h in site_status(site).hosts if h.host == "MALLORY"), "")
-
-        return eventually(look)
+        """Return why mallory's host cannot be reached, as status says it."""
+        with open_site(self.settings) as site:
+            return next((h.message for h in site_status(site).hosts if h.host == "MALLORY"), "")
 
 
-@pytest.fixture
-def attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attacked]:
-    monkeypatch.setenv("DEV_WINRM", "the password of dev")
-    monkeypatch.setenv("PROD_WINRM", "the password of prod")
-    with rogue_winrm() as rogue:
-        attacked = Attacked(tmp_path, rogue)
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    with rogue_winrm() as rogue, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEV_WINRM", "the password of dev")
+        patch.setenv("PROD_WINRM", "the password of prod")
+        attacked = Attacked(tmp_path_factory.mktemp("attacked"), rogue)
         attacked.workspace.publish(FILES, "first")
         attacked.daemon.start()
         with open_site(attacked.settings) as site:
@@ -101,8 +97,12 @@ def test_a_password_named_in_git_is_refused_and_sent_nowhere(attacked: Attacked,
     ("address", "grant", "reason"),
     [
         ("http://127.0.0.1:{port}", "prod-hosts", "'prod-hosts' is not granted to the environment dev"),
-        ("http://127.0.0.1:{port}", "dev-hosts", "127.0.0.1 is outside the networks of the grant 'dev-hosts'"),
-        ("localhost:{port}", "dev-hosts", "is outside the networks of the grant 'dev-hosts'"),
+        (
+            "http://127.0.0.1:{port}",
+            "dev-hosts",
+            "127.0.0.1 is outside the networks of the WinRM grant 'dev-hosts'",
+        ),
+        ("localhost:{port}", "dev-hosts", "localhost ("),
         ("http://127.0.0.1:{port}", "unheard-of", "there is no WinRM grant 'unheard-of'"),
     ],
 )
@@ -113,5 +113,21 @@ def test_a_host_beyond_its_grant_is_sent_nothing_and_says_why(
         f"driver: winrm\naddress: {address.format(port=attacked.rogue.port)}\nwinrm: {{grant: {grant}}}\n"
     )
     assert attacked.verdict(commit) == ()
-    assert reason in attacked.trouble()
+    eventually(lambda: reason in attacked.trouble())
+    assert attacked.rogue.visits == 0
+
+
+def test_two_files_for_one_machine_do_not_come_into_force(attacked: Attacked) -> None:
+    other = "environments/prod/hosts/PROD-02.yaml"
+    spelled = f"http://LOCALHOST.:{attacked.rogue.port}"
+    commit = attacked.workspace.publish(
+        {
+            HOST: f"driver: winrm\naddress: localhost:{attacked.rogue.port}\nwinrm: {{grant: dev-hosts}}\n",
+            other: f"driver: winrm\naddress: {spelled}\nwinrm: {{grant: prod-hosts}}\n",
+        },
+        "one machine in two environments",
+    )
+    (finding,) = attacked.verdict(commit)
+    assert (finding["path"], finding["line"], finding["rule"]) == (other, 2, "duplicate-address")
+    attacked.workspace.publish({other: "labels: {}\n"}, "take it back")
     assert attacked.rogue.visits == 0
