@@ -15,10 +15,13 @@ from reconciler.notices.notice import Notice, Phase
 from reconciler.notices.sending import NotSent
 from reconciler.notices.words import Words
 from reconciler.operations.deliver import deliver
+from reconciler.operations.status import site_status
 from reconciler.operations.validate import validate
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
 from reconciler.store.outbox import Lane, Letter, Told
+from tests.daemon.conftest import FILES
+from tests.operations.conftest import Installation
 
 ACME = """version: 1
 notifications:
@@ -162,3 +165,13 @@ def test_validation_with_the_servers_grants_reports_uses_that_are_not_granted(tm
         ): "there is no notification grant 'nobody-granted-this' on the server",
         ("reconciler.yaml", 7, "not-granted"): "the channel acme may not be told of prod",
     }
+
+
+def test_status_says_what_is_not_granted_and_what_to_do(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data", repository=str(tmp_path / "fleet.git"))
+    with open_site(settings) as site:
+        installation = Installation(tmp_path, site)
+        channels = "notifications:\n  channels: {ops: {kind: slack, grant: ops-chat}}\n"
+        installation.publish({**FILES, "environments/reconciler.yaml": f"version: 1\n{channels}"})
+        (refused,) = site_status(site).refused
+    assert refused.startswith("there is no notification grant 'ops-chat' on the server: set RECONCILER_GRANTS")
