@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.desired.notifications import Channel, ChannelKind, Topic
+from reconciler.grants.loading import load_grants
 from reconciler.kernel.wire import encode
 from reconciler.notices.notice import Notice, Phase
 from reconciler.notices.sending import NotSent
@@ -123,8 +124,6 @@ notifications:
 
 
 def test_validation_with_the_servers_grants_reports_uses_that_are_not_granted(tmp_path: Path) -> None:
-    from reconciler.grants.loading import load_grants
-
     root = tmp_path / "environments"
     for name, text in {
         "reconciler.yaml": SETTINGS,
