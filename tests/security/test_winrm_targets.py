@@ -39,7 +39,7 @@ def rogue(monkeypatch: pytest.MonkeyPatch) -> Iterator[RogueWinrm]:
 @pytest.mark.parametrize(
     ("scheme", "transport", "said"),
     [
-        ("http", Transport.NTLM, "does not accept these credentials"),
+        ("http", Transport.NTLM, "did not respond with NTLM challenge"),
         ("https", Transport.BASIC, "TLS with its WinRM service fails"),
     ],
 )
