@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tempfile
 import time
@@ -12,13 +13,13 @@ from pathlib import Path
 
 from benchmarks.ansible import Ansible, Taken
 from benchmarks.measure import Bound, Figure, Spread, progress, ratios
-from reconciler.desired.access import Transport, WinRMAccess
+from reconciler.grants.model import WinRMGrant
 from reconciler.hosts.winrm.commands import Commands
 from reconciler.hosts.winrm.connection import Connection
 from reconciler.hosts.winrm.inventory import Scope, inventory_command
 from reconciler.hosts.winrm.machine import WinRMMachine
 from reconciler.hosts.winrm.opening import open_protocol
-from reconciler.hosts.winrm.target import Target
+from reconciler.hosts.winrm.target import PORT, Target
 from reconciler.lab import Lab
 from reconciler.lab.winrm import WinrmEndpoint
 from reconciler.settings import Settings
@@ -102,15 +103,16 @@ def _machines(endpoints: Sequence[WinrmEndpoint]) -> tuple[list[WinRMMachine], l
     machines, connections = [], []
     for endpoint in endpoints:
         os.environ[_VARIABLE] = endpoint.settings.password
-        access = WinRMAccess(Transport.NTLM, endpoint.settings.user, f"env:{_VARIABLE}")
-        connection = _connection(Target(endpoint.address, endpoint.url, access))
+        grant = WinRMGrant("lab", (), (), user=endpoint.settings.user, password=f"env:{_VARIABLE}")
+        connection = _connection(Target(endpoint.address, endpoint.url, endpoint.address, PORT, grant))
         connections.append(connection)
         machines.append(WinRMMachine(Commands(endpoint.address, connection)))
     return machines, connections
 
 
 def _connection(target: Target) -> Connection:
-    return Connection(target.host, lambda: open_protocol(target), lambda: None)
+    address = ipaddress.ip_address(target.name)
+    return Connection(target.host, lambda: open_protocol(target, address), lambda: None)
 
 
 @contextmanager

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     silent_seconds: float = Field(
         default=300.0, gt=0, description="Seconds without a word after which a host counts as silent."
     )
+    grants: str = Field(
+        default="",
+        description="The file of what the desired state may use of this server, by name: how hosts are reached by "
+        "WinRM, where notifications go, where artifacts come from. Without it, nothing is granted.",
+    )
     audit_witnesses: tuple[str, ...] = Field(
         default=(),
         description="Where signed checkpoints of the audit chain are kept besides the database (a JSON list): "

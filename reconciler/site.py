@@ -30,8 +30,8 @@ from reconciler.store.tickets import TicketStore
 
 _DATABASE = "reconciler.sqlite"
 
-REMEMBERED = ("repository", "branch", "root", "forge", "forge_url", "forge_project", "forge_token")
-"""Settings that the daemon keeps for other commands: which repository it follows, and who knows of its reviews."""
+REMEMBERED = ("repository", "branch", "root", "forge", "forge_url", "forge_project", "forge_token", "grants")
+"""Settings that the daemon keeps for other commands: the repository, who knows of its reviews, and the grants."""
 
 Clock = Callable[[], float]
 """Gives the time in seconds since the epoch."""

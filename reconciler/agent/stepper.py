@@ -24,6 +24,7 @@ from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.attempts import SUCCESSES, ActionResult, Attempt, Outcome
 from reconciler.kernel.calls import STOPPED
 from reconciler.kernel.exit_codes import ExitClass, classify
+from reconciler.kernel.installer_properties import RefusedProperty, demand_plain_step
 from reconciler.kernel.observation import Facts
 from reconciler.kernel.practice import failing_checks
 from reconciler.kernel.releases import MsiRelease, ProgramRelease
@@ -96,6 +97,7 @@ class Stepper:
         going = self._journal.start(attempt, step)
         _log.info("%s of %s: %s to %s", step.kind, step.package, step.from_version, step.to_version)
         try:
+            _demand_plain(step)
             check_room(step, before)
             ending = self._go(going, self._fetch(step), before)
         except ArtifactRefused as error:
@@ -311,3 +313,10 @@ def _stopped(told: str) -> tuple[str, ...]:
 
 
 _BY_INSTALLERS = frozenset({Verb.INSTALL, Verb.REINSTALL, Verb.REMOVE, Verb.PATCH, Verb.UNPATCH, Verb.SET_UP})
+
+
+def _demand_plain(step: Step) -> None:
+    try:
+        demand_plain_step(step)
+    except RefusedProperty as error:
+        raise MachineError(f"{error.what}; nothing was run", hint=error.hint) from error

@@ -1,19 +1,21 @@
 """Fetches artifacts from where the catalog says that they can be had. Takes nothing but the very bytes asked for.
 
 Sources are named by whoever can propose a commit: nothing of what they answer is shown or kept unless it is the
-artifact.
+artifact. They lead to the public internet, or to networks that the server's configuration grants: a catalog cannot
+reach into the server's own network.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
+import ipaddress
+import socket
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
@@ -26,7 +28,11 @@ SILENCE = 30.0
 SLOWEST = 32 * 1024
 """Bytes a second that a source must bring over its whole length, so that none can hold a check up for ever."""
 
-_CHUNK = 1024 * 1024
+_MOST_REDIRECTS = 10
+_GRANT_HINT = "To allow it, add its network to sources.networks in the file that RECONCILER_GRANTS names"
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+MayReach = Callable[[IPAddress], bool]
 
 
 class CannotFetch(ReconcilerError):
@@ -35,20 +41,28 @@ class CannotFetch(ReconcilerError):
     reference = "cannot-fetch"
 
 
-def fetch(source: str, artifact: Artifact, target: Path) -> None:
+def is_public(address: IPAddress) -> bool:
+    """Return whether an address is one of the public internet, which nobody needs to grant."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    plain = mapped or address
+    return plain.is_global and not plain.is_multicast
+
+
+def fetch(source: str, artifact: Artifact, target: Path, may_reach: MayReach = is_public) -> None:
     """Copy an artifact from a source into a file, which is there only once it is whole and right.
 
     Args:
-        source: an http or https address, or the full path of a file.
+        source: an http or https address.
         artifact: the file that is wanted: no more than its size is read, and its sha256 must be right.
         target: where to put it; its folder must exist.
+        may_reach: tells of an address whether it may be connected to; each redirect is checked as well.
 
     Raises:
         CannotFetch: the source cannot be reached, or has something else.
     """
     partial = target.with_name(f"{target.name}.part")
     try:
-        with _opened(source) as chunks, partial.open("wb") as out:
+        with _opened(source, may_reach) as chunks, partial.open("wb") as out:
             _copy(chunks, artifact, source, out)
         partial.replace(target)
     except OSError as error:
@@ -80,18 +94,42 @@ def _copy(chunks: Iterable[bytes], artifact: Artifact, source: str, out: BinaryI
 
 
 @contextmanager
-def _opened(source: str) -> Iterator[Iterable[bytes]]:
-    if source.startswith(("http://", "https://")):
-        with (
-            httpx2.Client(timeout=SILENCE, follow_redirects=True) as client,
-            client.stream("GET", source, headers={"Accept-Encoding": "identity"}) as answer,
-        ):
-            answer.raise_for_status()
-            # As sent: unpacking would let a few bytes become many before they are counted.
-            yield answer.iter_raw()
-        return
-    # Opened without waiting: a pipe that nobody writes to would hold everything up.
-    with os.fdopen(os.open(source, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise CannotFetch("is not a plain file", where=source)
-        yield iter(lambda: file.read(_CHUNK), b"")
+def _opened(source: str, may_reach: MayReach) -> Iterator[Iterable[bytes]]:
+    with httpx2.Client(timeout=SILENCE, follow_redirects=False) as client:
+        url = httpx2.URL(source)
+        for _ in range(_MOST_REDIRECTS):
+            with closing(client.send(_request(client, url, may_reach), stream=True)) as answer:
+                if not answer.has_redirect_location:
+                    answer.raise_for_status()
+                    # As sent: unpacking would let a few bytes become many before they are counted.
+                    yield answer.iter_raw()
+                    return
+                url = url.join(answer.headers["Location"])
+    raise CannotFetch(f"cannot be reached: more than {_MOST_REDIRECTS} redirects", where=source)
+
+
+def _request(client: httpx2.Client, url: httpx2.URL, may_reach: MayReach) -> httpx2.Request:
+    """Return the request for an address that may be reached. It goes to the very address that was checked.
+
+    Where a proxy of the environment is asked, it looks the name up itself, so the name goes to it.
+    """
+    if url.scheme not in ("http", "https"):
+        raise CannotFetch("is no http or https address", where=str(url))
+    headers = {"Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
+    is_proxied = url.scheme in getproxies() and not proxy_bypass(url.host)
+    try:
+        found = {str(answer[4][0]) for answer in socket.getaddrinfo(url.host, None, type=socket.SOCK_STREAM)}
+    except socket.gaierror:
+        if is_proxied:
+            return client.build_request("GET", url, headers=headers)
+        raise
+    granted = sorted(text for text in found if may_reach(ipaddress.ip_address(text.partition("%")[0])))
+    if not granted:
+        listed = ", ".join(sorted(found))
+        what = f"is at {listed}, which is no public address; nothing was asked of it. {_GRANT_HINT}"
+        raise CannotFetch(what, where=str(url))
+    if is_proxied:
+        return client.build_request("GET", url, headers=headers)
+    # Certificates are still checked against the name.
+    pinned = url.copy_with(host=granted[0])
+    return client.build_request("GET", pinned, headers=headers, extensions={"sni_hostname": url.host})

@@ -48,27 +48,32 @@ def validate(
     ] = ReportFormat.TEXT,
 ) -> None:
     """Check a desired state and show everything that is wrong with it. Exits with 1 on errors."""
+    from reconciler.grants.loading import load_grants
     from reconciler.operations import validate as operation
 
     if artifacts:
         loaded = _with_artifacts(folder, revision, signing_roots, data)
     else:
-        loaded = operation.validate(folder, revision)
+        settings = settings_from(data=data)
+        grants = load_grants(settings.grants, settings.data) if settings.grants else None
+        loaded = operation.validate(folder, revision, grants)
     _report(loaded, form)
     raise typer.Exit(0 if loaded.state is not None else 1)
 
 
 def _with_artifacts(folder: Path, revision: str | None, roots: Path | None, data: Path | None) -> Loaded:
     from reconciler.cli.output import waiting
+    from reconciler.grants.loading import load_grants
     from reconciler.operations.validate_artifacts import validate_with_artifacts
     from reconciler.site import has_installation, open_site
 
     settings = settings_from(data=data)
+    grants = load_grants(settings.grants, settings.data)
     with contextlib.ExitStack() as stack:
         site = stack.enter_context(open_site(settings)) if has_installation(settings) else None
         show = stack.enter_context(waiting("looking at artifacts"))
         kept = site.artifacts if site is not None else None
-        return validate_with_artifacts(folder, revision, kept, roots, show)
+        return validate_with_artifacts(folder, revision, kept, roots, show, grants)
 
 
 def _report(loaded: Loaded, form: ReportFormat) -> None:

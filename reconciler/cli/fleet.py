@@ -191,6 +191,9 @@ def _print_waiting(everything: SiteStatus) -> None:
 def _print_notifications(everything: SiteStatus) -> None:
     from reconciler.cli.output import moment, print_line
 
+    for refused in everything.refused:
+        print_line(f"not granted: {refused}", "red")
+
     for item in everything.notifications:
         if item.letters:
             trouble = item.trouble

@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
+from winrm.protocol import Protocol
 
 from reconciler.agent.installer import Stopping
-from reconciler.desired.model import DesiredState
+from reconciler.desired.model import DesiredState, Host
+from reconciler.grants.loading import load_grants
 from reconciler.hosts.reports import Reports
 from reconciler.hosts.roster import Roster
 from reconciler.hosts.winrm.commands import Commands, HostAway
 from reconciler.hosts.winrm.connection import Connection
+from reconciler.hosts.winrm.endpoints import Endpoints
 from reconciler.hosts.winrm.files import FileServer, WinRMFiles
 from reconciler.hosts.winrm.machine import WinRMMachine
 from reconciler.hosts.winrm.opening import open_protocol
 from reconciler.hosts.winrm.pushed_host import PushedHost
-from reconciler.hosts.winrm.target import Target, UnsafeTransport, target_of
+from reconciler.hosts.winrm.target import Target, address_of, system_resolver, target_of
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.protocol import Report
 from reconciler.site import Site
@@ -33,9 +36,9 @@ _log = structlog.get_logger("reconciler.pusher")
 
 @dataclass(slots=True)
 class _Kept:
-    """One host: how it is reached, what it was last worked on from, and when it is due, on the monotonic clock."""
+    """One host: its file, what it was last worked on from, and when it is due, on the monotonic clock."""
 
-    target: Target
+    file: Host
     due_at: float
     worked_from: str = ""
     failures: int = 0
@@ -69,6 +72,7 @@ class Pusher:
         self._files = files
         self._reports = Reports(site.hosts, site.attempts)
         self._hosts: dict[str, _Kept] = {}
+        self._endpoints = Endpoints()
         self._going: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -103,18 +107,14 @@ class Pusher:
                     continue
                 name = host.name.upper()
                 wanted.add(name)
-                try:
-                    target = target_of(host)
-                except UnsafeTransport as error:
-                    self._told(name, str(error))
-                    self._hosts.pop(name, None)
-                    continue
                 kept = self._hosts.get(name)
                 if kept is None:
-                    self._hosts[name] = _Kept(target, now)
-                elif kept.target != target or kept.worked_from != self._assigned(name):
-                    kept.target, kept.due_at = target, now
+                    self._hosts[name] = _Kept(host, now)
+                elif _reached_otherwise(kept.file, host) or kept.worked_from != self._assigned(name):
+                    kept.file, kept.due_at = host, now
             gone = {name: self._hosts.pop(name) for name in self._hosts.keys() - wanted}
+            for name in gone:
+                self._endpoints.release(name)
             opened = [kept.opened for name, kept in gone.items() if kept.opened and name not in self._going]
             self._changed.notify_all()
         if opened:
@@ -178,21 +178,47 @@ class Pusher:
         return time.monotonic() + wait
 
     def _opened(self, name: str, kept: _Kept) -> _Opened:
-        """Return the host as it is reached now."""
-        target = kept.target
+        """Return the host as it is reached now, by what the server grants now.
+
+        Raises:
+            NotGranted, UnsafeTransport, GrantsUnusable: it may not be reached.
+        """
+        settings = self._site.settings
+        try:
+            target = target_of(kept.file, load_grants(settings.grants, settings.data))
+            self._endpoints.demand(name)
+        except ReconcilerError:
+            self._close_kept(name, kept)
+            raise
         if kept.opened is not None:
             if kept.opened.target == target:
                 return kept.opened
-            kept.opened.connection.close()
+            self._close_kept(name, kept)
         ledger = _Ledger(
             self._site, self._roster, self._reports, name, self._looked_at, partial(self._stands, name)
         )
-        connection = Connection(name, lambda: open_protocol(target), ledger.answered)
+        connection = Connection(name, partial(self._open, name, target), ledger.answered)
         commands = Commands(name, connection)
-        folder = self._site.settings.data / "pushed" / name
+        folder = settings.data / "pushed" / name
         machine, files = WinRMMachine(commands), WinRMFiles(commands, self._files)
         kept.opened = _Opened(target, connection, PushedHost(folder, machine, files, ledger, self._stopping))
         return kept.opened
+
+    def _open(self, name: str, target: Target) -> Protocol:
+        """Return a protocol that connects to the address that was checked, unless another host has it."""
+        address = address_of(target, system_resolver)
+        self._endpoints.claim(name, (address, target.port), self._enrolled_at(name))
+        return open_protocol(target, address, self._site.settings.data)
+
+    def _close_kept(self, name: str, kept: _Kept) -> None:
+        if kept.opened is not None:
+            kept.opened.connection.close()
+            kept.opened = None
+        self._endpoints.release(name)
+
+    def _enrolled_at(self, name: str) -> float:
+        record = self._site.hosts.find(name)
+        return record.enrolled_at if record is not None else float("inf")
 
     def _stands(self, name: str, digest: str) -> bool:
         with self._changed:
@@ -214,6 +240,10 @@ class Pusher:
     def _assigned(self, name: str) -> str:
         member = self._roster.find(name)
         return member.assigned if member is not None else ""
+
+
+def _reached_otherwise(before: Host, now: Host) -> bool:
+    return (before.environment, before.address, before.winrm) != (now.environment, now.address, now.winrm)
 
 
 def _close(opened: list[_Opened]) -> None:

@@ -72,6 +72,8 @@ class Daemon:
         for name in REMEMBERED:
             site.revisions.set_fact(name, getattr(site.settings, name))
         site.revisions.set_fact("repository", self._address)
+        if site.settings.grants:
+            site.revisions.set_fact("grants", str(Path(site.settings.grants).absolute()))
         self._keeper = Keeper(site)
         self._anchoring = Anchoring(site)
         forge = forge_of(site)

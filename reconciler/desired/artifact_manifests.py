@@ -9,7 +9,9 @@ from reconciler.desired.manifest_model import Manifest
 
 _SHA256 = "SHA-256 of the file in hexadecimal. A file that differs is refused."
 _SIZE = "Size of the file in bytes."
-_SOURCES = "Where the file can be had: http or https addresses, or full paths. They are tried in this order."
+_SOURCES = (
+    "Where the file can be had: http or https addresses, without user or password. They are tried in this order."
+)
 
 
 class NamedFileManifest(Manifest):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import attrgetter
 
-from reconciler.desired.access import Transport, WinRMAccess
-from reconciler.desired.access_manifests import WinRMManifest
 from reconciler.desired.approval_manifests import ApprovalsManifest
 from reconciler.desired.approvals import NO_APPROVALS, ApprovalPolicy, Person
 from reconciler.desired.catalog import Package
@@ -89,20 +87,7 @@ def host_of(place: Place, manifest: HostManifest) -> Host:
         _wanted(manifest.packages),
         _hold(manifest.hold),
         manifest.address or "",
-        _access(manifest.winrm),
-    )
-
-
-def _access(manifest: WinRMManifest | None) -> WinRMAccess | None:
-    if manifest is None:
-        return None
-    return WinRMAccess(
-        Transport(manifest.transport),
-        manifest.user or "",
-        manifest.password or "",
-        manifest.certificate or "",
-        manifest.key or "",
-        manifest.authority or "",
+        manifest.winrm.grant if manifest.winrm is not None else None,
     )
 
 
@@ -123,7 +108,7 @@ def _notifications(manifest: NotificationsManifest) -> Notifications:
         name: Channel(
             name,
             ChannelKind(channel.kind),
-            channel.address,
+            channel.grant,
             seconds_of(channel.gather),
             channel.most_per_hour,
             tuple(channel.authors),

@@ -18,6 +18,7 @@ from reconciler.desired.windows_fields import (
     ValueName,
     WindowsPath,
     has_control,
+    without_network_path,
 )
 
 _BITS = {"REG_DWORD": 32, "REG_QWORD": 64}
@@ -38,7 +39,7 @@ def _data(given: Any, info: ValidationInfo) -> Any:
         raise refuse(f"data of {kind} is text", 'put it in quotes, such as "5"')
     if has_control(given) or len(given) > _MOST_DATA:
         raise refuse("the data is not a line of text", f"write one line, {_MOST_DATA:,} characters at most")
-    return given
+    return without_network_path(given)
 
 
 def _number(given: Any, kind: str) -> int:
@@ -55,7 +56,7 @@ def _lines(given: Any) -> list[str]:
     if any(not line or has_control(line) for line in given) or sum(map(len, given)) > _MOST_DATA:
         hint = f"write lines that are not empty, {_MOST_DATA:,} characters at most in all"
         raise refuse("data of REG_MULTI_SZ is a list of lines", hint)
-    return given
+    return [without_network_path(line) for line in given]
 
 
 _Data = Annotated[

@@ -26,8 +26,7 @@ VERSION_PATTERN = r"[0-9]{1,10}(\.[0-9]{1,10}){1,3}"
 _UNTIL_PATTERN = r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 _SHARE_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,3})?%$"
 _SIGNER_PATTERN = r"^(CN|O)=[^\x00-\x1f]*[^\x00-\x20]$"
-_SOURCE_PATTERN = r"^(https?://[^/?#@\s]+(/\S*)?|/[^\x00-\x1f]+|[A-Za-z]:[\\/][^\x00-\x1f]+|\\\\[^\x00-\x1f]+)$"
-_REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f]+)$"
+_SOURCE_PATTERN = r"^https?://[^/?#@\s\\]+([/?][^\s\\]*)?$"
 _MAIL_DOMAIN_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
 _MEMBER_PATTERN = r"^(@[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*|[^@\s]+@[^@\s]+)$"
 _IDENTITY_PATTERN = r"^(@[A-Za-z0-9._-]+|[^@\s]+@[^@\s]+)$"
@@ -40,7 +39,6 @@ _UNTIL = re.compile(_UNTIL_PATTERN)
 _SHARE = re.compile(_SHARE_PATTERN)
 _SIGNER = re.compile(_SIGNER_PATTERN)
 _SOURCE = re.compile(_SOURCE_PATTERN)
-_REFERENCE = re.compile(_REFERENCE_PATTERN)
 _MAIL_DOMAIN = re.compile(_MAIL_DOMAIN_PATTERN)
 _NAME = re.compile(NAME_PATTERN)
 _MEMBER = re.compile(_MEMBER_PATTERN)
@@ -174,17 +172,21 @@ def _signer(text: str) -> str:
 
 def _source(text: str) -> str:
     if _SOURCE.fullmatch(text) is None or len(text) > MOST_CHARACTERS:
-        hint = "write an http or https address without user or password, or the full path of the file"
-        raise refuse(f"{text[:60]!r} is not a place to get a file from", hint)
+        hint = (
+            "write an http or https address without user or password; for a file at hand, reconciler import FILE "
+            "takes it to the server"
+        )
+        raise refuse(f"{text[:60]!r} is not an address to get a file from", hint)
     return text
 
 
-def _secret(text: str) -> str:
+def _grant(text: str) -> str:
     # What was written is not repeated: it may be the password itself.
-    if _REFERENCE.fullmatch(text) is None:
-        raise refuse(
-            "this does not refer to a secret", "write env:NAME or file:/full/path, never the secret itself"
+    if _NAME.fullmatch(text) is None:
+        hint = (
+            "write the name of a grant in the file that RECONCILER_GRANTS names on the server, such as dev-hosts"
         )
+        raise refuse("this does not name a grant of the server", hint)
     return text
 
 
@@ -259,7 +261,7 @@ Share = Annotated[str, AfterValidator(_share), text_schema(_SHARE_PATTERN)]
 Signer = Annotated[str, AfterValidator(_signer), text_schema(_SIGNER_PATTERN)]
 Source = Annotated[str, AfterValidator(_source), text_schema(_SOURCE_PATTERN)]
 GroupName = Annotated[str, AfterValidator(_group), text_schema(NAME_PATTERN)]
-SecretReference = Annotated[str, AfterValidator(_secret), text_schema(_REFERENCE_PATTERN)]
+GrantName = Annotated[str, AfterValidator(_grant), text_schema(NAME_PATTERN)]
 MailDomain = Annotated[str, AfterValidator(_mail_domain), text_schema(_MAIL_DOMAIN_PATTERN)]
 ChannelName = Annotated[str, AfterValidator(_channel), text_schema(NAME_PATTERN)]
 Member = Annotated[str, AfterValidator(_member), text_schema(_MEMBER_PATTERN)]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.desired.address_rules import check_addresses
 from reconciler.desired.approval_rules import check_approvals
 from reconciler.desired.assembly import assemble
 from reconciler.desired.cache import LoadCache
@@ -146,6 +147,7 @@ def _conclude(work: Work, revision: str, of_catalog: Iterable[Problem]) -> Loade
         problems += check_references(manifests, work.hosts, work.suggester)
         if known_hosts is None:
             problems += check_claims(manifests)
+            problems += check_addresses(manifests)
         problems += check_hosts(manifests, work.suggester)
         problems += check_notifications(manifests, work.suggester)
         problems += check_approvals(manifests, work.suggester)

@@ -159,7 +159,7 @@ class HostManifest(Manifest):
         "or a URL such as https://prod-07.contoso.example:5986.",
     )
     winrm: WinRMManifest | None = Field(
-        default=None, description="How the server comes in there. The driver winrm needs it."
+        default=None, description="Which of the server's grants it signs in with. The driver winrm needs it."
     )
     labels: dict[Label, Label] = Field(
         default_factory=dict, description="Free words to tell hosts apart by, such as site. Overrides go by them."
@@ -172,7 +172,9 @@ class HostManifest(Manifest):
     @model_validator(mode="after")
     def _check_driver(self) -> Self:
         if self.driver == "winrm" and self.winrm is None:
-            raise refuse("the driver winrm needs to know how to come in", "add winrm: with user and password")
+            raise refuse(
+                "the driver winrm needs a grant of the server to sign in with", "add winrm: {grant: NAME}"
+            )
         if self.driver == "agent" and (self.winrm is not None or self.address is not None):
             raise refuse("address and winrm say how to reach a host, and an agent does that itself", _DRIVER_HINT)
         return self

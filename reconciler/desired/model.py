@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from reconciler.desired.access import WinRMAccess
 from reconciler.desired.approvals import NO_APPROVALS, ApprovalPolicy, Person
 from reconciler.desired.catalog import Package
 from reconciler.desired.notifications import NO_NOTIFICATIONS, Notifications
@@ -93,7 +92,8 @@ class Environment:
 class Host:
     """One machine that a file names. ``packages`` go before those of its environment.
 
-    ``winrm`` says how the server reaches it, at ``address`` or else by its name; ``None`` where an agent keeps it.
+    ``winrm`` names the server's grant by which it is reached, at ``address`` or else by its name; ``None`` where
+    an agent keeps it.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Host:
     packages: Mapping[str, Wanted] = field(default_factory=dict)
     hold: Hold | None = None
     address: str = ""
-    winrm: WinRMAccess | None = None
+    winrm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

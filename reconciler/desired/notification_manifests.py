@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,11 +10,11 @@ from reconciler.desired.fields import (
     ChannelName,
     Duration,
     EnvironmentName,
+    GrantName,
     MailDomain,
     Name,
-    SecretReference,
 )
-from reconciler.desired.manifest_model import Manifest
+from reconciler.desired.manifest_model import Manifest, Moved
 from reconciler.desired.notifications import GATHER, MOST_PER_HOUR, REMIND
 
 TopicName = Literal[
@@ -37,12 +37,20 @@ TopicName = Literal[
 class ChannelManifest(Manifest):
     """One way of telling somebody."""
 
+    moved: ClassVar[dict[str, Moved]] = {
+        "address": Moved(
+            "the address of a channel is a setting of the server, not of Git",
+            "write grant: NAME; in the file that RECONCILER_GRANTS names on the server, write "
+            "notifications: {NAME: {environments: […], address: env:VARIABLE}}",
+        )
+    }
+
     kind: Literal["mail", "teams", "slack", "webhook"] = Field(
         description="By what it goes: mail, teams, slack or webhook."
     )
-    address: SecretReference = Field(
-        description="Where the address stands on the server: env:NAME or file:/full/path. Never the address "
-        "itself, which holds passwords and tokens."
+    grant: GrantName = Field(
+        description="The grant of the server's configuration that holds the channel's address: an entry under "
+        "notifications in its grants file."
     )
     gather: Duration = Field(
         default=GATHER,

@@ -62,7 +62,7 @@ class ChannelKind(StrEnum):
 class Channel:
     """One way of telling somebody.
 
-    ``address`` is a reference (``env:NAME``, ``file:PATH``), never the address itself: that holds secrets.
+    ``grant`` names the grant of the server's configuration that holds its address.
     ``gather`` is the seconds from something to tell to the message with it and all that came meanwhile;
     ``most_per_hour`` bounds the messages. ``authors`` are the mail domains at which those whom something concerns
     (authors of commits, who asked for a change or may approve it) are told themselves; only of the kind mail.
@@ -70,7 +70,7 @@ class Channel:
 
     name: str
     kind: ChannelKind
-    address: str
+    grant: str
     gather: float
     most_per_hour: int
     authors: tuple[str, ...] = ()

@@ -92,6 +92,7 @@ def _release(package: PackageManifest, manifest: ReleaseManifest) -> Release:
             properties=tuple(manifest.properties.items()),
             transforms=tuple(_artifact(transform) for transform in manifest.transforms),
             reboot_expected=manifest.expects_reboot,
+            features=tuple(manifest.features),
         )
     if isinstance(manifest, PatchReleaseManifest):
         return PatchRelease(

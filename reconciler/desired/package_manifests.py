@@ -19,7 +19,15 @@ from reconciler.desired.configuration_manifests import FileManifest, RegistryMan
 from reconciler.desired.fields import Guid, Line, Name, ProductVersion, ProgramVersion, PropertyName, refuse
 from reconciler.desired.manifest_model import Manifest
 from reconciler.desired.practice_manifests import PractisedManifest, one_of
-from reconciler.desired.windows_fields import Arguments, CommandLine, ExitCode, RegistryKey, ValueName, WindowsPath
+from reconciler.desired.windows_fields import (
+    Arguments,
+    CommandLine,
+    ExitCode,
+    FeatureName,
+    RegistryKey,
+    ValueName,
+    WindowsPath,
+)
 
 MOST_SETTINGS = 200
 """Settings of one sort that a release may have: a host is asked for each of them at every look."""
@@ -63,7 +71,7 @@ class InstallerReleaseManifest(FileReleaseManifest):
 
 
 class MsiReleaseManifest(InstallerReleaseManifest):
-    """One version of the product. `reconciler import FILE.msi` reads all of this from the MSI itself."""
+    """One version of the product. `reconciler import FILE.msi` reads its codes from the MSI itself."""
 
     version: ProductVersion = Field(
         description="ProductVersion, such as 2.1.0. Windows compares the first three fields only."
@@ -75,9 +83,21 @@ class MsiReleaseManifest(InstallerReleaseManifest):
         default=None,
         description="The processors that the MSI is for. reconciler validate --artifacts checks it.",
     )
+    features: list[FeatureName] = Field(
+        default_factory=list,
+        description="Features of the MSI to install, by their names in it, or ALL. Without it, the package's own "
+        "choice. A minor update adds features and removes none.",
+    )
     transforms: list[TransformManifest] = Field(
         default_factory=list, description="Transforms applied to the MSI at install, in this order."
     )
+
+    @model_validator(mode="after")
+    def _features_once(self) -> Self:
+        twice = sorted({name for name in self.features if self.features.count(name) > 1})
+        if twice:
+            raise refuse(f"the feature {twice[0]} is listed twice", "list each feature once")
+        return self
 
 
 class PatchReleaseManifest(InstallerReleaseManifest):

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-from reconciler.desired.access import Transport, WinRMAccess
 from reconciler.desired.assembly import assemble
 from reconciler.desired.collection import ManifestFile, Manifests
 from reconciler.desired.findings import Finding, Problem, Rule
@@ -116,7 +115,7 @@ def _columns(hosts: dict[str, Host]) -> dict[str, Any]:
         ],
         "absent": {name: list(host.packages) for name, host in hosts.items() if ABSENT in host.packages.values()},
         "holds": {name: (host.hold.reason, host.hold.until) for name, host in hosts.items() if host.hold},
-        "pushed": {name: (host.address, asdict(host.winrm)) for name, host in hosts.items() if host.winrm},
+        "pushed": {name: (host.address, host.winrm) for name, host in hosts.items() if host.winrm},
     }
 
 
@@ -129,7 +128,6 @@ def _hosts(environment: str, columns: dict[str, Any]) -> dict[str, Host]:
         hosts[name] = replace(host, packages={package: host.packages.get(package, ABSENT) for package in order})
     for name, (reason, until) in columns["holds"].items():
         hosts[name] = replace(hosts[name], hold=Hold(reason, until))
-    for name, (address, access) in columns["pushed"].items():
-        winrm = WinRMAccess(**{**access, "transport": Transport(access["transport"])})
+    for name, (address, winrm) in columns["pushed"].items():
         hosts[name] = replace(hosts[name], address=address, winrm=winrm)
     return hosts

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from reconciler.desired.fields import VERSION_PATTERN, is_file_name, refuse, seconds_of, text_schema
+from reconciler.desired.findings import Rule
+from reconciler.kernel.network_paths import NETWORK_HINT, network_path_in
 
 MOST_COMMAND = 2000
 """Characters that a command line may have."""
@@ -22,6 +25,7 @@ _MOST_KEY = 255
 _SERVICE_PATTERN = r"^[^\\/\x00-\x1f]{1,256}$"
 _KEY_PATTERN = r"^HKLM(\\[^\\\x00-\x1f]+)+$"
 _PATH_PATTERN = r"""^[A-Za-z]:(\\[^\\/:*?"<>|\x00-\x1f]+)+$"""
+_FEATURE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.]{0,37}$"
 _ADDRESS_PATTERN = r"^https?://[^/?#@\s\x00-\x1f]+([/?][^\s\x00-\x1f]*)?$"
 
 _ESSENTIAL = frozenset(
@@ -29,6 +33,7 @@ _ESSENTIAL = frozenset(
 )
 """Programs without which Windows, or an install that is under way, comes to an end."""
 
+_FEATURE = re.compile(_FEATURE_PATTERN)
 _SERVICE = re.compile(_SERVICE_PATTERN)
 _KEY = re.compile(_KEY_PATTERN)
 _PATH = re.compile(_PATH_PATTERN)
@@ -65,6 +70,24 @@ def _command(text: str) -> str:
         raise refuse(
             f"{text[:60]!r} is not a command line", f"write one line, {MOST_COMMAND:,} characters at most"
         )
+    return without_network_path(text)
+
+
+def without_network_path(text: str) -> str:
+    """Return ``text``, or refuse it where it leads over the network."""
+    if (share := network_path_in(text)) is not None:
+        raise PydanticCustomError(
+            Rule.NETWORK_PATH.value,
+            "{message}",
+            {"message": f"{share} leads over the network", "hint": NETWORK_HINT},
+        )
+    return text
+
+
+def _feature(text: str) -> str:
+    if _FEATURE.fullmatch(text) is None:
+        hint = "write the name in the Feature table of the MSI: letters, digits, dots, underscores, 38 at most"
+        raise refuse(f"{text[:60]!r} is not the name of a feature", hint)
     return text
 
 
@@ -88,6 +111,7 @@ def _value_name(text: str) -> str:
 
 
 def _path(text: str) -> str:
+    without_network_path(text)
     usable = _PATH.fullmatch(text) is not None and len(text) <= _MOST_PATH
     if not usable or not all(is_file_name(part) for part in text.split("\\")[1:]):
         hint = r"write it in full, such as C:\Program Files\Contoso\agent.exe; variables are not replaced"
@@ -126,6 +150,7 @@ def _between(least: float, most: float, words: str) -> Callable[[str], str]:
     return check
 
 
+FeatureName = Annotated[str, AfterValidator(_feature), text_schema(_FEATURE_PATTERN)]
 ServiceName = Annotated[str, AfterValidator(_service), text_schema(_SERVICE_PATTERN)]
 ImageName = Annotated[str, AfterValidator(_image), text_schema(r"""^[^\\/:*?"<>|]+\.[Ee][Xx][Ee]$""")]
 CommandLine = Annotated[str, AfterValidator(_command), text_schema(r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]

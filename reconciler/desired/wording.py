@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from reconciler.desired.fields import LABEL_HINT, LABEL_PATTERN
 from reconciler.desired.findings import Location, Problem, Rule
+from reconciler.desired.manifest_model import Manifest, Moved
 from reconciler.desired.package_manifests import PackageManifest, kind_with
 from reconciler.desired.suggestions import Suggester
 
@@ -42,6 +43,8 @@ def _problem(path: str, details: ErrorDetails, model: type[BaseModel], suggester
     kind, context, given = details["type"], details.get("ctx", {}), details["input"]
     if kind in {rule.value for rule in Rule}:
         return Problem(path, Rule(kind), context["message"], context["hint"], location)
+    if kind == "extra_forbidden" and (moved := _moved(model, location)) is not None:
+        return Problem(path, Rule.SERVER_SETTING, moved.message, moved.hint, location, on_key=True)
     if kind == "extra_forbidden":
         keys = _keys_at(model, location[:-1])
         listed = ", ".join(keys)
@@ -96,19 +99,31 @@ def _type_hint(kind: str, given: Any) -> str:
 def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
     """Return the model that holds the keys at ``location``; ``None`` where any key may stand."""
     current: type[BaseModel] | None = model
+    by_name = False
     for step in location:
         if isinstance(step, int):
             continue
+        if by_name:  # a name of the writer's own, with the model below it
+            by_name = False
+            continue
         fields = current.model_fields.values() if current is not None else ()
         annotation = next((field.annotation for field in fields if field.alias == step), None)
+        by_name = typing.get_origin(annotation) is dict
         current = _model_in(annotation)
-    return current
+    return None if by_name else current
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for arm in typing.get_args(annotation) if (found := _model_in(arm)) is not None), None)
+
+
+def _moved(model: type[BaseModel], location: Location) -> Moved | None:
+    """Return what is said of a key that belongs elsewhere; ``None`` for any other key."""
+    holder = _model_at(model, location[:-1])
+    known = holder.moved if holder is not None and issubclass(holder, Manifest) else {}
+    return known.get(str(location[-1]))
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> list[str]:

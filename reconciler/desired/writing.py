@@ -47,6 +47,7 @@ def release_entry(release: FileRelease, details: ReleaseDetails | None = None) -
                 "architecture": details.architecture.value if details.architecture is not None else None,
                 "artifact": artifact,
                 "properties": dict(release.properties),
+                "features": list(release.features),
                 "transforms": [_file_entry(*pair) for pair in zip(release.transforms, sources, strict=True)],
             }
         case PatchRelease():

@@ -14,14 +14,13 @@ from enum import StrEnum
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.configuration import PlacedFile, Setting
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.installer_properties import RefusedProperty, demand_plain
+from reconciler.kernel.network_paths import NETWORK_HINT, network_path_in
 from reconciler.kernel.redaction import redact_properties
 from reconciler.kernel.releases import MsiRelease, PatchRelease, ProgramRelease
 from reconciler.kernel.steps import Action, Verb
 
 _PUBLIC_NAME = re.compile(r"[A-Z_][A-Z0-9_.]*")
-_RESERVED = frozenset(
-    {"TRANSFORMS", "TRANSFORMSSECURE", "PATCH", "REINSTALL", "REINSTALLMODE", "REBOOT", "ACTION", "ALLUSERS"}
-)
 _QUIET_REBOOT = (("REBOOT", "ReallySuppress"),)
 _ALWAYS = (("ALLUSERS", "1"), *_QUIET_REBOOT)
 _MINOR_UPDATE = (("REINSTALL", "ALL"), ("REINSTALLMODE", "vomus"))
@@ -83,15 +82,19 @@ def check_property(name: str, value: str) -> None:
         value: its value.
 
     Raises:
-        InvalidProperty: the name is not public, is one that Reconciler sets itself, or the value cannot be
-            passed on a command line.
+        InvalidProperty: the name is not public, the property changes the operation, or the value cannot be passed
+            on a command line or leads to a network share.
     """
-    if name in _RESERVED:
-        raise InvalidProperty(f"{name} is set by Reconciler itself", hint="leave it out of properties")
+    try:
+        demand_plain(name)
+    except RefusedProperty as error:
+        raise InvalidProperty(error.what, hint=error.hint) from error
     if _PUBLIC_NAME.fullmatch(name) is None:
         raise InvalidProperty(f"{name!r} is not a public property", hint="public properties are in upper case")
     if any(ord(character) < 32 for character in value):
         raise InvalidProperty(f"the value of {name} holds a control character", hint="write it on one line")
+    if (share := network_path_in(value)) is not None:
+        raise InvalidProperty(f"the value of {name} leads to the network: {share}", hint=NETWORK_HINT)
 
 
 def call_of(action: Action, paths: Paths) -> Call:
@@ -180,16 +183,18 @@ def command_line(call: Call, log: str = "") -> str:
 
 def _properties_of(action: Action, release: MsiRelease, paths: Paths) -> str:
     """Return the properties of an install. Only a first one takes transforms: Windows keeps them, and applies them
-    again at every later run.
+    again at every later run. The features that a release names are installed by each run: Windows works ADDLOCAL
+    off before REINSTALL, so a minor update adds those that are missing, and leaves others as they are.
 
-    Source: learn.microsoft.com/windows/win32/msi/transforms and …/msi/transformssecure
+    Source: learn.microsoft.com/windows/win32/msi/addlocal, …/msi/transforms and …/msi/transformssecure
     """
     forced = _ALWAYS + (_MINOR_UPDATE if action.verb is Verb.REINSTALL else ())
     applied: tuple[tuple[str, str], ...] = ()
     if release.transforms and action.verb is Verb.INSTALL:
         names = ";".join(paths[transform.sha256] for transform in release.transforms)
         applied = (("TRANSFORMS", names), ("TRANSFORMSSECURE", "1"))
-    return _join((*forced, *applied, *release.properties))
+    chosen = (("ADDLOCAL", ",".join(release.features)),) if release.features else ()
+    return _join((*forced, *chosen, *applied, *release.properties))
 
 
 def _placed(settings: tuple[Setting, ...]) -> Iterable[Artifact]:

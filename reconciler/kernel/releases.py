@@ -30,8 +30,8 @@ class MsiRelease:
     """One version of a product family, told apart by its codes and never by a display name.
 
     ``properties`` are public Windows Installer properties (upper-case names) given at install, ``transforms``
-    the transforms applied to the MSI, in this order. ``reboot_expected`` says that installing it is known to
-    ask for a reboot.
+    the transforms applied to the MSI, in this order. ``features`` are those to install; empty for the package's
+    own choice. ``reboot_expected`` says that installing it is known to ask for a reboot.
     """
 
     version: str
@@ -41,6 +41,7 @@ class MsiRelease:
     properties: tuple[tuple[str, str], ...] = ()
     transforms: tuple[Artifact, ...] = ()
     reboot_expected: bool = False
+    features: tuple[str, ...] = ()
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:

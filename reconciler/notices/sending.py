@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -41,39 +39,23 @@ class NotSent(ReconcilerError):
     reference = "not-sent"
 
 
-def send(channel: Channel, recipient: str, words: Words) -> None:
+def send(channel: Channel, recipient: str, words: Words, address: str) -> None:
     """Send a message once.
 
     Args:
         channel: by which way.
         recipient: the mail address, where it is not whoever the channel's own address names.
         words: the message.
+        address: where the channel leads; it holds secrets.
 
     Raises:
         NotSent: it did not go out, or that is not certain.
     """
-    address = _resolve(channel)
     service = _service(channel, address, recipient)
     with _listening() as said:
         sent = service.notify(body=words.text, title=words.title, body_format=NotifyFormat.TEXT)
     if not sent:
         raise NotSent(_harmless(" ".join(said), address) or "it was not taken", where=channel.name)
-
-
-def _resolve(channel: Channel) -> str:
-    """Return the address that a channel refers to."""
-    kind, _, name = channel.address.partition(":")
-    if kind == "env":
-        address = os.environ.get(name, "").strip()
-        if not address:
-            raise NotSent(
-                f"the environment variable {name} of the daemon is not set", hint="set it to the channel's address"
-            )
-        return address
-    try:
-        return Path(name).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotSent(f"the file {name} with its address cannot be read", hint=_HINT) from error
 
 
 def _service(channel: Channel, address: str, recipient: str) -> NotifyBase:

@@ -18,7 +18,7 @@ from reconciler.audit.checkpoint import BadCheckpoint, SignedCheckpoint, key_of,
 from reconciler.audit.key import KEY_FILE, open_key
 from reconciler.audit.merkle import Tree, leaf_of
 from reconciler.audit.witnesses import NotWitnessed, Witness, open_witness
-from reconciler.hosts.credentials import secret_of
+from reconciler.grants.credentials import secret_of
 from reconciler.site import Site
 from reconciler.store.audit import GENESIS
 

@@ -12,6 +12,10 @@ import secrets
 from collections.abc import Callable
 
 from reconciler.desired.notifications import Channel
+from reconciler.grants.credentials import secret_of
+from reconciler.grants.loading import load_grants
+from reconciler.grants.model import ChannelGrant, channel_grant, covers
+from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.wire import decode
 from reconciler.notices.notice import Notice
 from reconciler.notices.pace import GIVE_UP_SECONDS, HOUR, delay_after, due_at
@@ -20,8 +24,8 @@ from reconciler.notices.words import Words, put_into_words
 from reconciler.site import Site
 from reconciler.store.outbox import Lane, Letter, Trouble, Waiting
 
-Send = Callable[[Channel, str, Words], None]
-"""Sends a message through a channel to a recipient, or raises `NotSent`."""
+Send = Callable[[Channel, str, Words, str], None]
+"""Sends a message through a channel to a recipient, at the channel's address, or raises `NotSent`."""
 
 
 def deliver(site: Site, waiting: Waiting, channel: Channel | None, send: Send) -> bool:
@@ -56,7 +60,12 @@ def deliver(site: Site, waiting: Waiting, channel: Channel | None, send: Send) -
         message = secrets.token_hex(6)
         site.outbox.seal(lane, letters, message)
     try:
-        send(channel, lane.recipient, _words(letters, channel, message))
+        grant, address = _granted(site, channel)
+        notices = _covered(grant, lane, letters)
+        if not notices:
+            site.outbox.give_up(lane, message, now)
+            return False
+        send(channel, lane.recipient, put_into_words(notices, channel.kind, message), address)
     except NotSent as error:
         _note_failure(site, lane, message, waiting.trouble, error)
         raise
@@ -64,10 +73,26 @@ def deliver(site: Site, waiting: Waiting, channel: Channel | None, send: Send) -
     return True
 
 
-def _words(letters: tuple[Letter, ...], channel: Channel, message: str) -> Words:
-    return put_into_words(
-        [decode(Notice, json.loads(letter.document)) for letter in letters], channel.kind, message
-    )
+def _granted(site: Site, channel: Channel) -> tuple[ChannelGrant, str]:
+    """Return the grant of a channel, and the address that it has now.
+
+    Raises:
+        NotSent: the server's configuration does not grant the channel, or its address cannot be read.
+    """
+    settings = site.settings
+    try:
+        grant = channel_grant(load_grants(settings.grants, settings.data), channel.grant)
+        return grant, secret_of(grant.address, settings.data).strip()
+    except ReconcilerError as error:
+        raise NotSent(f"{error.what}: {error.hint}" if error.hint else error.what, where=error.where) from error
+
+
+def _covered(grant: ChannelGrant, lane: Lane, letters: tuple[Letter, ...]) -> list[Notice]:
+    """Return what the channel may carry of ``letters``: git does not widen what the server grants."""
+    if lane.recipient and lane.recipient.rpartition("@")[2].lower() not in grant.authors:
+        return []
+    notices = (decode(Notice, json.loads(letter.document)) for letter in letters)
+    return [notice for notice in notices if covers(grant.environments, notice.environment)]
 
 
 def _note_failure(site: Site, lane: Lane, message: str, before: Trouble | None, error: NotSent) -> None:

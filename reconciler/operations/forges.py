@@ -13,7 +13,7 @@ from reconciler.approval.forges.azure_devops import AzureDevOps
 from reconciler.approval.forges.forgejo import Forgejo
 from reconciler.approval.forges.github import GitHub
 from reconciler.approval.forges.gitlab import GitLab
-from reconciler.hosts.credentials import secret_of
+from reconciler.grants.credentials import secret_of
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.settings import Settings
 

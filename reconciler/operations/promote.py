@@ -15,7 +15,7 @@ from reconciler.desired.layout import tenant_of
 from reconciler.desired.loading import load
 from reconciler.desired.mirror import fetch
 from reconciler.desired.model import DesiredState
-from reconciler.hosts.credentials import CredentialMissing
+from reconciler.grants.credentials import CredentialMissing
 from reconciler.operations.admitting import placements
 from reconciler.operations.desired import mirror_of
 from reconciler.operations.fleet import known_hosts

@@ -13,13 +13,14 @@ from typing import Any
 from reconciler.agent.installer_log import telling_line
 from reconciler.agent.machine import Run, RunResult
 from reconciler.desired.model import Host
+from reconciler.grants.loading import load_grants
 from reconciler.hosts.tickets import Tickets
 from reconciler.hosts.winrm.commands import Commands, HostAway
 from reconciler.hosts.winrm.connection import Connection
 from reconciler.hosts.winrm.files import FileServer, WinRMFiles
 from reconciler.hosts.winrm.machine import WinRMMachine
 from reconciler.hosts.winrm.opening import open_protocol
-from reconciler.hosts.winrm.target import target_of
+from reconciler.hosts.winrm.target import address_of, system_resolver, target_of
 from reconciler.kernel.calls import Call, CallKind
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.exit_codes import normalise_exit_code
@@ -76,6 +77,7 @@ def push_agent(
 
     Raises:
         CannotPushAgent: no file says how to reach the host, nothing serves, or the agent did not come up.
+        NotGranted, GrantsUnusable: the server's configuration does not let the host be reached.
         UnsafeTransport: the host's transport would let secrets be read on the wire.
         ArtifactUnavailable, ArtifactRefused: the host could not fetch the installer.
         MachineError: the host does not take the run.
@@ -97,7 +99,13 @@ def push_agent(
             AgentInstaller(address, authority, wanted.settings), Path(folder) / "reconciler-agent.msi"
         )
         artifact = site.artifacts.add(built.path)
-    connection = Connection(host.name, lambda: open_protocol(target_of(host)), lambda: None)
+    data = site.settings.data
+    target = target_of(host, load_grants(site.settings.grants, data))
+    connection = Connection(
+        host.name,
+        lambda: open_protocol(target, address_of(target, system_resolver), data),
+        lambda: None,
+    )
     try:
         commands = Commands(host.name, connection)
         files = WinRMFiles(commands, FileServer(lambda: address, authority, Tickets(site.tickets)))

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.approval.admission import AdmissionState
+from reconciler.desired.model import DesiredState
+from reconciler.grants.loading import GrantsUnusable, load_grants
+from reconciler.grants.uses import refused_channels
 from reconciler.kernel.status import Reason
 from reconciler.operations.desired import mirror_of, state_in_force
 from reconciler.operations.fleet import known_hosts
@@ -58,7 +61,8 @@ class SiteStatus:
     ``fetch_trouble`` says why the repository cannot be followed now, empty where it can. ``notifications`` are
     the channels where something waits to be told, or was given up. ``waiting`` are the environments that stay
     where they are, since what is newer is not approved for them. ``shortage`` says what the server is short of
-    (disk space, open files), empty where nothing is.
+    (disk space, open files), empty where nothing is. ``refused`` says which uses of notification channels the
+    server's configuration does not grant, and what to do.
     """
 
     in_force: RevisionRecord | None
@@ -69,6 +73,7 @@ class SiteStatus:
     notifications: tuple[UndeliveredLetters, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     shortage: str = ""
+    refused: tuple[str, ...] = ()
 
 
 def site_status(site: Site, environment: str | None = None) -> SiteStatus:
@@ -86,11 +91,14 @@ def site_status(site: Site, environment: str | None = None) -> SiteStatus:
     commit = site.approvals.up_to() or site.revisions.in_force()
     newest = next(iter(site.revisions.newest()), None)
     hosts: tuple[HostStatus, ...] = ()
+    refused: tuple[str, ...] = ()
     if commit is not None:
         now, silent_after = site.clock(), site.settings.silent_seconds
+        desired = state_in_force(site)
+        refused = _refused(site, desired)
         hosts = tuple(
             host_status(host, now, silent_after)
-            for host in known_hosts(site, state_in_force(site))
+            for host in known_hosts(site, desired)
             if environment is None or host.environment == environment
         )
     return SiteStatus(
@@ -103,7 +111,19 @@ def site_status(site: Site, environment: str | None = None) -> SiteStatus:
         waiting=_waiting(site, environment),
         # A full disk keeps the daemon from putting it on record.
         shortage=site.revisions.fact(SHORTAGE_FACT) or low_space(site.settings.data),
+        refused=refused,
     )
+
+
+def _refused(site: Site, desired: DesiredState) -> tuple[str, ...]:
+    if not desired.notifications.channels:
+        return ()
+    settings = site.settings
+    try:
+        found = refused_channels(desired, load_grants(settings.grants, settings.data))
+        return tuple(f"{refusal.message}: {refusal.hint}" for refusal in found)
+    except GrantsUnusable as error:
+        return (str(error),)
 
 
 def _waiting(site: Site, environment: str | None) -> tuple[Waiting, ...]:

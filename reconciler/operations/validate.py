@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pygit2
 
-from reconciler.desired.loading import DEFAULT_ROOT, Loaded, load_source
+from reconciler.desired.findings import Problem, Rule
+from reconciler.desired.loading import DEFAULT_ROOT, Loaded, in_order, load_source
 from reconciler.desired.model import UNCOMMITTED
+from reconciler.desired.reading import located
 from reconciler.desired.repository import GitRepository, RepositoryError
 from reconciler.desired.sources import CommitSource, FolderSource, Source
+from reconciler.grants.model import Grants
+from reconciler.grants.uses import refused_channels, refused_hosts
 from reconciler.kernel.errors import ReconcilerError
 
 
@@ -19,20 +23,30 @@ class NoSuchFolder(ReconcilerError):
     reference = "no-such-folder"
 
 
-def validate(folder: Path, revision: str | None = None) -> Loaded:
+def validate(folder: Path, revision: str | None = None, grants: Grants | None = None) -> Loaded:
     """Check a desired state.
 
     Args:
         folder: the folder of the desired state within a working tree, or a bare repository.
         revision: a branch, tag or commit of the repository that it belongs to; without one, what lies there now
             is checked, whether or not it is committed.
+        grants: what the server's configuration grants; without it, names of grants are not checked.
 
     Raises:
         NoSuchFolder: there is no such folder.
         RepositoryError: there is no repository there, or no such revision in it.
     """
     source, name = source_of(folder, revision)
-    return load_source(source, name)
+    loaded = load_source(source, name)
+    if loaded.state is None or grants is None:
+        return loaded
+    refusals = (*refused_hosts(loaded.state, grants), *refused_channels(loaded.state, grants))
+    problems = (
+        Problem(f"{source.root}{refused.file}", Rule.NOT_GRANTED, refused.message, refused.hint, refused.location)
+        for refused in refusals
+    )
+    found = located(source, problems)
+    return Loaded(None if found else loaded.state, in_order([*loaded.findings, *found]))
 
 
 def source_of(folder: Path, revision: str | None) -> tuple[Source, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.artifacts.fetching import CannotFetch, fetch
+from reconciler.artifacts.fetching import CannotFetch, IPAddress, fetch, is_public
 from reconciler.artifacts.installer_files import read_transform
 from reconciler.artifacts.msi_file import UnreadableMsi
 from reconciler.artifacts.signatures import signature_of
@@ -21,6 +21,7 @@ from reconciler.desired.layout import CATALOG_FOLDER
 from reconciler.desired.loading import Loaded, in_order, load_source
 from reconciler.desired.model import DesiredState
 from reconciler.desired.reading import located
+from reconciler.grants.model import NO_GRANTS, Grants, lies_in
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.configuration import PlacedFile
 from reconciler.kernel.releases import (
@@ -41,6 +42,7 @@ def validate_with_artifacts(
     kept: ArtifactStore | None,
     roots: Path | None,
     say: Callable[[str], object],
+    grants: Grants = NO_GRANTS,
 ) -> Loaded:
     """Check a desired state and then, where it has no errors, the files of its releases.
 
@@ -50,6 +52,7 @@ def validate_with_artifacts(
         kept: the artifacts of the installation, if there is one; what it lacks is fetched from its sources.
         roots: a PEM file with the certificates trusted to sign; without it, those of the system.
         say: told which release is looked at.
+        grants: what the server's configuration grants: networks that sources may be in, beside the public ones.
 
     Raises:
         NoSuchFolder: there is no such folder.
@@ -60,21 +63,21 @@ def validate_with_artifacts(
     loaded = load_source(source, name)
     if loaded.state is None:
         return loaded
-    found = located(source, _check_releases(loaded.state, source.root, kept, roots, say))
+    found = located(source, _check_releases(loaded.state, source.root, (kept, roots, grants), say))
     return Loaded(None if found else loaded.state, in_order([*loaded.findings, *found]))
 
 
 def _check_releases(
     state: DesiredState,
     root: str,
-    kept: ArtifactStore | None,
-    roots: Path | None,
+    means: tuple[ArtifactStore | None, Path | None, Grants],
     say: Callable[[str], object],
 ) -> list[Problem]:
     """Return what is wrong with the files of the releases, at the lines of the catalog that name them."""
     problems: list[Problem] = []
     with tempfile.TemporaryDirectory(prefix="reconciler-artifacts-") as folder:
-        shelf = _Shelf(kept, Path(folder), roots)
+        kept, roots, grants = means
+        shelf = _Shelf(kept, Path(folder), roots, grants)
         for package in state.packages.values():
             path = f"{root}{CATALOG_FOLDER}/{package.name}.yaml"
             for index, release in enumerate(package.releases):
@@ -91,6 +94,7 @@ class _Shelf:
     kept: ArtifactStore | None
     folder: Path
     roots: Path | None
+    grants: Grants
 
     def find(self, artifact: Artifact, sources: tuple[str, ...]) -> tuple[Path | None, list[str]]:
         """Return where a file is; or ``None``, and why each source does not have it."""
@@ -101,12 +105,15 @@ class _Shelf:
         failures: list[str] = []
         for source in sources:
             try:
-                fetch(source, artifact, fetched)
+                fetch(source, artifact, fetched, self._may_reach)
             except CannotFetch as error:
                 failures.append(f"{error.where} {error.what}")
             else:
                 return fetched, []
         return None, failures
+
+    def _may_reach(self, address: IPAddress) -> bool:
+        return is_public(address) or lies_in(self.grants.source_networks, address)
 
     def clear(self) -> None:
         """Delete what was fetched."""

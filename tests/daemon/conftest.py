@@ -105,7 +105,10 @@ class Server:
     def __init__(self, folder: Path, site: Site) -> None:
         self.workspace = Workspace(folder / "fleet.git", folder / "fleet")
         self.site = site
-        self.process = DaemonProcess(site.settings.data, self.workspace.bare, {"silent_seconds": "300"})
+        grants = folder / "grants.yaml"
+        grants.write_text("version: 1\n", "utf-8")
+        settings = {"silent_seconds": "300", "grants": str(grants)}
+        self.process = DaemonProcess(site.settings.data, self.workspace.bare, settings)
 
     def start(self) -> None:
         self.process.start()

@@ -62,7 +62,7 @@ def test_nobody_gets_in_before_it_is_known_where_hosts_belong(tmp_path: Path) ->
 def test_an_agent_whose_host_is_kept_by_winrm_is_asked_for_nothing(server: Server) -> None:
     host = server.enrolled("DEV-07")
     assert host.assigned().goals
-    pushed = "driver: winrm\naddress: http://127.0.0.1:9\nwinrm: {user: admin, password: env:NOT_SET}\n"
+    pushed = "driver: winrm\naddress: http://127.0.0.1:9\nwinrm: {grant: nobody-granted-this}\n"
     server.publish({"environments/dev/hosts/DEV-07.yaml": pushed})
     nothing = eventually(lambda: (found := host.assigned()) and not found.goals and found)
     assert nothing.host == "DEV-07"
@@ -73,11 +73,11 @@ def test_an_agent_whose_host_is_kept_by_winrm_is_asked_for_nothing(server: Serve
     assert kept is not None
     assert kept.observation is None, "the server sees for itself"
     trouble = eventually(lambda: (found := server.site.hosts.find("DEV-07")) and found.trouble)
-    assert "NOT_SET" in trouble
+    assert "nobody-granted-this" in trouble
 
 
 def test_a_file_alone_lets_a_pushed_host_in_and_out_again(server: Server) -> None:
-    pushed = "driver: winrm\naddress: http://127.0.0.1:9\nwinrm: {user: admin, password: env:NOT_SET}\n"
+    pushed = "driver: winrm\naddress: http://127.0.0.1:9\nwinrm: {grant: nobody-granted-this}\n"
     server.publish({"environments/dev/hosts/DEV-08.yaml": pushed})
     assert eventually(lambda: server.site.hosts.find("DEV-08"))
     assert ScriptedHost(server, "DEV-08", key="").check_in().status == 401, "nobody can speak for it"

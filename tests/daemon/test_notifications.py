@@ -15,11 +15,16 @@ from tests.daemon.conftest import Server, eventually
 SETTINGS = """version: 1
 notifications:
   channels:
-    up: {{kind: webhook, address: "file:{folder}/up", gather: 1s}}
-    down: {{kind: webhook, address: "file:{folder}/down", gather: 1s}}
+    up: {kind: webhook, grant: up, gather: 1s}
+    down: {kind: webhook, grant: down, gather: 1s}
   tell:
-    - {{channel: down}}
-    - {{channel: up}}
+    - {channel: down}
+    - {channel: up}
+"""
+GRANTS = """version: 1
+notifications:
+  up: {{environments: ["*"], address: "file:{folder}/up"}}
+  down: {{environments: ["*"], address: "file:{folder}/down"}}
 """
 
 
@@ -29,7 +34,8 @@ def hook(tmp_path: Path, server: Server, httpserver: HTTPServer) -> HTTPServer:
     httpserver.expect_request("/down", method="POST").respond_with_data("", status=500)
     for name in ("up", "down"):
         (tmp_path / name).write_text(httpserver.url_for(f"/{name}"))
-    server.publish({"environments/reconciler.yaml": SETTINGS.format(folder=tmp_path)})
+    (tmp_path / "grants.yaml").write_text(GRANTS.format(folder=tmp_path))
+    server.publish({"environments/reconciler.yaml": SETTINGS})
     return httpserver
 
 

@@ -60,7 +60,7 @@ def test_the_base_is_valid(origin: Any, repository: GitRepository, valid: dict[s
 def test_every_rule_that_a_plain_file_can_break_has_a_case() -> None:
     found = {finding["rule"] for case in CASES for finding in expected_of(case)["findings"]}  # type: ignore[index]
     # These need what no plain file in the corpus can be: links, pipes, huge or deep files, ones that may not be
-    # read; and the last ones are about files that are not in git.
+    # read; and the last ones are about what is not in git: artifacts, and the server's grants.
     elsewhere = {
         Rule.SYMLINK,
         Rule.SUBMODULE,
@@ -74,5 +74,6 @@ def test_every_rule_that_a_plain_file_can_break_has_a_case() -> None:
         Rule.IDENTITY_MISMATCH,
         Rule.UNREADABLE_ARTIFACT,
         Rule.UNTRUSTED_SIGNATURE,
+        Rule.NOT_GRANTED,
     }
     assert {rule.value for rule in Rule} - {rule.value for rule in elsewhere} == found

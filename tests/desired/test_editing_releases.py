@@ -34,8 +34,8 @@ FULL = MsiRelease(
 )
 DETAILS = ReleaseDetails(
     Architecture.ARM64,
-    ("https://example.com/b.msi", r"\\files\b setup.msi", "https://example.com/b.msi?x=1#y"),
-    ((), ("/srv/site one.mst",)),
+    ("https://example.com/b.msi", "http://files.example/b%20setup.msi?x=1", "https://example.com/b.msi?x=1#y"),
+    ((), ("https://files.example/site%20one.mst",)),
     "https://example.com/issues/7",
     "Replaces the driver.\n\n  - ask first: the desk\n",
 )

@@ -38,7 +38,7 @@ HOST_TEXTS = [
     "packages: {toool: absent}\n",
     "labels: {ring: canary}\n",
     "labels: {ring: canary, site: oslo}\nhold: {reason: moved, until: 2026-12-01T08:00Z}\n",
-    "driver: winrm\naddress: https://prod\nwinrm: {user: admin, password: env:ADMIN, authority: file:/ca.pem}\n",
+    "driver: winrm\naddress: https://prod\nwinrm: {grant: prod-hosts}\n",
     "lables: {ring: canary}\n",
     "labels: {ring: [\n",
     "labels: {ring: broad}\nlabels: {}\n",

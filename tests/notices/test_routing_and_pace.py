@@ -21,7 +21,7 @@ BROKEN = Notice(Topic.INVALID, Phase.BEGAN, revision="c", author="Riley Release 
 
 
 def told(notice: Notice, *subscriptions: Subscription, authors: tuple[str, ...] = ()) -> set[tuple[str, str]]:
-    mail = Channel("mail", ChannelKind.MAIL, "env:MAIL", 60.0, 20, authors)
+    mail = Channel("mail", ChannelKind.MAIL, "mail", 60.0, 20, authors)
     desired = DesiredState(
         "r",
         {"app": Package("app", "", (), owners=("desktop",)), "tool": Package("tool", "", ())},

@@ -28,8 +28,8 @@ from tests.operations.conftest import APP, FILES, Installation, package_code, pr
 NOTIFYING = """version: 1
 notifications:
   channels:
-    ops: {kind: mail, address: env:OPS, authors: [example.com]}
-    hook: {kind: webhook, address: env:HOOK}
+    ops: {kind: mail, grant: ops, authors: [example.com]}
+    hook: {kind: webhook, grant: hook}
   tell:
     - {channel: ops}
     - {channel: hook, of: [degraded, halted], environments: [dev]}

@@ -20,8 +20,8 @@ from tests.operations.test_approvals import ANN, BEN, PROD, SETTINGS, Story, pro
 NOTIFICATIONS = """notifications:
   remind: 1d
   channels:
-    mail: {kind: mail, address: env:MAIL, authors: [example.com]}
-    chat: {kind: slack, address: env:CHAT}
+    mail: {kind: mail, grant: mail, authors: [example.com]}
+    chat: {kind: slack, grant: chat}
   tell:
     - {channel: chat, of: [requested], groups: [managers]}
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,14 @@ from reconciler.store.outbox import Lane, Letter, Told
 from tests.operations.conftest import Installation
 
 LANE = Lane("ops")
-CHANNEL = Channel("ops", ChannelKind.WEBHOOK, "env:OPS", 60.0, 3)
+CHANNEL = Channel("ops", ChannelKind.WEBHOOK, "ops-hook", 60.0, 3)
+GRANTS = """version: 1
+notifications:
+  ops-hook:
+    environments: [prod]
+    address: env:OPS
+    authors: [example.com]
+"""
 
 
 class Killed(BaseException):
@@ -33,6 +41,7 @@ class Post:
         self.now = 1_000_000.0
         self.site = replace(site, clock=lambda: self.now)
         self.taken: list[Words] = []
+        self.addresses: set[str] = set()
         self.fails = ""
         self.dies: str | None = None
 
@@ -41,7 +50,8 @@ class Post:
         letters = [Letter(lane, self.now, json.dumps(encode(notice))) for notice in notices]
         self.site.outbox.put(Told({}, (), letters, 0, 0))
 
-    def send(self, channel: Channel, recipient: str, words: Words) -> None:
+    def send(self, channel: Channel, recipient: str, words: Words, address: str) -> None:
+        self.addresses.add(address)
         if self.dies == "before":
             raise Killed
         if self.fails:
@@ -65,8 +75,12 @@ class Post:
 
 
 @pytest.fixture
-def post(installation: Installation) -> Post:
-    return Post(installation.site)
+def post(installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Post:
+    monkeypatch.setenv("OPS", "https://hooks.example.com/ops")
+    grants = tmp_path / "grants.yaml"
+    grants.write_text(GRANTS, "utf-8")
+    settings = installation.site.settings.model_copy(update={"grants": str(grants)})
+    return Post(replace(installation.site, settings=settings))
 
 
 def test_what_comes_within_the_window_goes_out_as_one_message_in_order(post: Post) -> None:

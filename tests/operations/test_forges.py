@@ -11,7 +11,7 @@ from reconciler.approval.forges.azure_devops import AzureDevOps
 from reconciler.approval.forges.forgejo import Forgejo
 from reconciler.approval.forges.github import GitHub
 from reconciler.approval.forges.gitlab import GitLab
-from reconciler.hosts.credentials import CredentialMissing
+from reconciler.grants.credentials import CredentialMissing
 from reconciler.operations.forges import ForgeMisconfigured, connected_forge, webhook_secret
 from reconciler.settings import Settings
 

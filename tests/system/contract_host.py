@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.desired.access import Transport, WinRMAccess
+from reconciler.grants.model import WinRMGrant
 from reconciler.hosts.winrm.commands import Commands
 from reconciler.hosts.winrm.connection import Connection
 from reconciler.hosts.winrm.opening import open_protocol
-from reconciler.hosts.winrm.target import Target
+from reconciler.hosts.winrm.target import PORT, Target
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.releases import MsiRelease, PatchRelease
 from reconciler.lab import Lab, LabHost
@@ -78,9 +79,10 @@ def reached_by_winrm(lab: Lab, name: str) -> Iterator[tuple[LabHost, Commands]]:
     """Boot a host and reach it by WinRM; it is removed in the end."""
     (host,) = lab.up([name])
     endpoint = host.start_winrm()
-    access = WinRMAccess(Transport.NTLM, endpoint.settings.user, "env:LAB_WINRM_PASSWORD")
-    target = Target(name.upper(), endpoint.url, access)
-    connection = Connection(name.upper(), lambda: open_protocol(target), lambda: None)
+    grant = WinRMGrant("lab", (), (), user=endpoint.settings.user, password="env:LAB_WINRM_PASSWORD")
+    target = Target(name.upper(), endpoint.url, endpoint.address, PORT, grant)
+    address = ipaddress.ip_address(endpoint.address)
+    connection = Connection(name.upper(), lambda: open_protocol(target, address), lambda: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_WINRM_PASSWORD", endpoint.settings.password)
         try:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from reconciler.agent.installer import Stopping
 from reconciler.agent.machine import MachineError
-from reconciler.hosts.credentials import CredentialMissing
+from reconciler.grants.credentials import CredentialMissing
+from reconciler.grants.model import NotGranted
 from reconciler.hosts.winrm.connection import (
     COMMAND_SECONDS,
     CommandLost,
@@ -15,10 +16,14 @@ from reconciler.hosts.winrm.connection import (
     Connection,
     Finished,
 )
+from reconciler.hosts.winrm.endpoints import SharedEndpoint
 from reconciler.hosts.winrm.faults import HostRefused, HostUnreachable
 from reconciler.hosts.winrm.uploads import MISSING, packed, upload_commands
 
-_AWAY = (HostUnreachable, HostRefused, CommandLost, CommandTimeout, CredentialMissing)
+_AWAY = (
+    *(HostUnreachable, HostRefused, CommandLost, CommandTimeout),
+    *(CredentialMissing, NotGranted, SharedEndpoint),
+)
 
 
 _ROOT = "Reconciler Push"

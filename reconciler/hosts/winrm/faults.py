@@ -100,20 +100,26 @@ def unreachable(error: Exception, host: str) -> HostUnreachable:
         return HostUnreachable(
             "its WinRM service does not accept these credentials",
             where=host,
-            hint="check transport, user and password or certificate in its file, and what it maps that one to",
+            hint="check transport, user and password or certificate of its grant, and what the host maps it to",
         )
     root = _root(error)
     if isinstance(root, ssl.SSLCertVerificationError):
         return HostUnreachable(
             f"its certificate is not trusted: {root}",
             where=host,
-            hint="give winrm.authority in its file, and the name that the certificate is for as its address",
+            hint="give authority in its grant, and the name that the certificate is for as its address",
+        )
+    if isinstance(error, requests.TooManyRedirects):
+        return HostUnreachable(
+            "its WinRM service redirects to another address; nothing was sent there",
+            where=host,
+            hint="what answers there is no WinRM service: check the address in its file",
         )
     if isinstance(error, requests.exceptions.SSLError):
         return HostUnreachable(
             f"TLS with its WinRM service fails: {root}",
             where=host,
-            hint="is this its port for HTTPS, and does it trust the authority of winrm.certificate?",
+            hint="is this its port for HTTPS, and does it trust the authority of the certificate in its grant?",
         )
     if isinstance(error, (requests.ConnectionError, requests.Timeout)):
         return HostUnreachable(

@@ -190,6 +190,7 @@ def _release(candidate: Candidate, before: MsiRelease | None) -> MsiRelease:
         replace(candidate.artifact, signer=pin_for(candidate.signature, before)),
         before.properties if before is not None else (),
         tuple(artifact for _, artifact, _ in candidate.transforms),
+        features=before.features if before is not None else (),
     )
 
 

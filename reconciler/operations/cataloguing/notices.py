@@ -64,8 +64,9 @@ def point_out(
         if made_for not in (None, candidate.identity.upgrade_code, candidate.identity.product_code):
             message = f"the transform was made for another product ({made_for})"
             yield Notice(str(path), NoticeKind.TRANSFORM_OF_ANOTHER, message)
-    if before is not None and before.properties:
-        names = ", ".join(name for name, _ in before.properties)
+    if before is not None and (before.properties or before.features):
+        taken = [name for name, _ in before.properties] + [f"the feature {name}" for name in before.features]
+        names = ", ".join(taken)
         message = f"took over {names} from {before.version}: check that the new release wants them as well"
         yield Notice(where, NoticeKind.PROPERTIES_TAKEN_OVER, message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.server
+import ipaddress
 import re
 import socket
 import threading
@@ -14,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.desired.access import Transport, WinRMAccess
+from reconciler.grants.model import Transport, WinRMGrant
 from reconciler.hosts.winrm.connection import Connection
 from reconciler.hosts.winrm.opening import open_protocol
-from reconciler.hosts.winrm.target import Target
+from reconciler.hosts.winrm.target import PORT, Target
 
 _EXCHANGES = Path(__file__).with_name("exchanges")
 
@@ -143,7 +144,9 @@ def answered() -> list[str]:
 @pytest.fixture
 def connection(service: Service, answered: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     monkeypatch.setenv("PROD_WINRM_PASSWORD", "correct horse")
-    target = Target("PROD-07", service.url, WinRMAccess(Transport.BASIC, "admin", "env:PROD_WINRM_PASSWORD"))
-    connection = Connection("PROD-07", lambda: open_protocol(target), lambda: answered.append("answered"))
+    grant = WinRMGrant("prod", (), (), transport=Transport.BASIC, user="admin", password="env:PROD_WINRM_PASSWORD")
+    target = Target("PROD-07", service.url, "127.0.0.1", PORT, grant)
+    address = ipaddress.ip_address("127.0.0.1")
+    connection = Connection("PROD-07", lambda: open_protocol(target, address), lambda: answered.append("answered"))
     yield connection
     connection.close()

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.desired.access import Transport, WinRMAccess
 from reconciler.desired.model import Host
-from reconciler.hosts.credentials import CredentialMissing, secret_of
-from reconciler.hosts.winrm.target import UnsafeTransport, target_of
+from reconciler.grants.credentials import CredentialMissing, secret_of
+from reconciler.grants.model import Grants, Transport, WinRMGrant
+from reconciler.hosts.winrm.target import Target, UnsafeTransport, target_of
 
 
-def host(transport: Transport, address: str = "") -> Host:
-    return Host("prod-07", "prod", address=address, winrm=WinRMAccess(transport, "admin", "env:X"))
+def target(transport: Transport, address: str = "") -> Target:
+    grant = WinRMGrant("servers", ("prod",), (), transport=transport, user="admin", password="env:X")
+    return target_of(Host("prod-07", "prod", address=address, winrm="servers"), Grants(winrm={"servers": grant}))
 
 
 @pytest.mark.parametrize(
@@ -28,14 +29,14 @@ def host(transport: Transport, address: str = "") -> Host:
     ],
 )
 def test_an_address_leads_to_the_service(transport: Transport, address: str, url: str) -> None:
-    target = target_of(host(transport, address))
-    assert (target.host, target.url) == ("PROD-07", url)
+    found = target(transport, address)
+    assert (found.host, found.url) == ("PROD-07", url)
 
 
 @pytest.mark.parametrize("transport", [Transport.BASIC, Transport.CERTIFICATE])
 def test_nothing_goes_over_the_wire_in_the_clear(transport: Transport) -> None:
     with pytest.raises(UnsafeTransport, match="https://prod-07"):
-        target_of(host(transport, "http://prod-07"))
+        target(transport, "http://prod-07")
 
 
 def test_a_secret_comes_from_a_variable_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from reconciler.lab import LabUnavailable
 from reconciler.lab.packages import build, plain_package
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
+from tests.system.artifacts.vendor import serving
 from tests.system.signing import SigningAuthority
 
 _PACKAGE, _TRANSFORM, _PATCH = (
@@ -145,3 +146,10 @@ def _block(key: str, kind: int, value: bytes | str, *children: bytes) -> bytes:
 
 def _aligned(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def vendor() -> Iterator[None]:
+    """A download server, which sources lead to."""
+    with serving():
+        yield

@@ -21,6 +21,7 @@ from reconciler.kernel.releases import MsiRelease
 from reconciler.kernel.signatures import Subject, Trust, refusal
 from reconciler.lab.packages import plain_package
 from reconciler.operations.validate_artifacts import validate_with_artifacts
+from tests.system.artifacts.vendor import GRANTED, address_of
 from tests.system.signing import SigningAuthority, can_stamp, tampered
 
 
@@ -96,7 +97,7 @@ def checked(tmp_path: Path, authority: SigningAuthority) -> Checked:
         catalog = folder / "catalog" / "tool.yaml"
         catalog.write_text(new_package(upgrade_code, release, details))
         told: list[str] = []
-        loaded = validate_with_artifacts(folder, None, kept, authority.roots, told.append)
+        loaded = validate_with_artifacts(folder, None, kept, authority.roots, told.append, GRANTED)
         assert told == [f"tool {release.version}"]
         assert (loaded.state is None) == bool(loaded.findings)
         findings: tuple[Finding, ...] = loaded.findings
@@ -113,7 +114,7 @@ def release_of(file: Path, signer: str = "") -> MsiRelease:
 
 
 def test_a_file_that_is_as_declared(signed: Path, checked: Checked, tmp_path: Path) -> None:
-    details = ReleaseDetails(Architecture.X64, ("/nowhere/tool.msi", str(signed)))
+    details = ReleaseDetails(Architecture.X64, (address_of(Path("/nowhere/tool.msi")), address_of(signed)))
     assert checked(release_of(signed, "CN=Contoso Ltd"), details) == []
     store = ArtifactStore(tmp_path / "artifacts")
     store.add(signed)
@@ -122,7 +123,7 @@ def test_a_file_that_is_as_declared(signed: Path, checked: Checked, tmp_path: Pa
 
 def test_a_fourth_field_of_the_version_is_the_catalogs_own(msi: Path, checked: Checked) -> None:
     release = replace(release_of(msi), version="1.2.0.7")
-    assert checked(release, ReleaseDetails(sources=(str(msi),))) == []
+    assert checked(release, ReleaseDetails(sources=(address_of(msi),))) == []
 
 
 def test_a_file_that_is_not_at_hand(msi: Path, checked: Checked, tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_a_file_that_is_not_at_hand(msi: Path, checked: Checked, tmp_path: Path)
     assert (rule, line) == ("missing-artifact", 8)
     other = tmp_path / "other.msi"
     other.write_bytes(msi.read_bytes() + b"x")
-    ((rule, _, _),) = checked(release_of(msi), ReleaseDetails(sources=(str(other),)))
+    ((rule, _, _),) = checked(release_of(msi), ReleaseDetails(sources=(address_of(other),)))
     assert rule == "missing-artifact"
 
 
@@ -138,7 +139,7 @@ def test_everything_that_differs_from_the_catalog_is_named_at_its_line(msi: Path
     wrong = "{12345678-0000-0000-0000-000000000000}"
     release = release_of(msi, "CN=Contoso Ltd")
     release = replace(release, version="1.3.0", product_code=wrong, package_code=wrong[:-2] + "1}")
-    details = ReleaseDetails(Architecture.ARM64, (str(msi),))
+    details = ReleaseDetails(Architecture.ARM64, (address_of(msi),))
     identity = read_msi(msi)
     assert checked(release, details, wrong) == [
         ("identity-mismatch", 4, f"the MSI's UpgradeCode is {identity.upgrade_code}; that of tool is {wrong}"),
@@ -151,7 +152,7 @@ def test_everything_that_differs_from_the_catalog_is_named_at_its_line(msi: Path
 
 
 def test_another_signer_than_declared(signed: Path, checked: Checked) -> None:
-    details = ReleaseDetails(sources=(str(signed),))
+    details = ReleaseDetails(sources=(address_of(signed),))
     ((rule, _, message),) = checked(release_of(signed, "CN=Northwind Ltd"), details)
     assert rule == "untrusted-signature"
     assert "Contoso" in message
@@ -177,7 +178,7 @@ def test_transforms_are_looked_at_too(msi: Path, checked: Checked, tmp_path: Pat
             Artifact("0" * 64, 1, "b.mst"),
         ),
     )
-    details = ReleaseDetails(sources=(str(msi),), transform_sources=((str(msi),), ()))
+    details = ReleaseDetails(sources=(address_of(msi),), transform_sources=((address_of(msi),), ()))
     found = [(rule, message) for rule, _, message in checked(release, details)]
     assert found == [
         ("unreadable-artifact", "this is not a transform (.mst) of Windows Installer"),
@@ -189,5 +190,5 @@ def test_a_file_that_is_no_msi(msi: Path, checked: Checked, tmp_path: Path) -> N
     file = tmp_path / "tool.msi"
     file.write_bytes(b"MZ" + bytes(1000))
     release = replace(release_of(msi), artifact=describe(file))
-    ((rule, _, message),) = checked(release, ReleaseDetails(sources=(str(file),)))
+    ((rule, _, message),) = checked(release, ReleaseDetails(sources=(address_of(file),)))
     assert (rule, message) == ("unreadable-artifact", "this is not a Windows Installer package")

@@ -11,6 +11,7 @@ from reconciler.artifacts.store import ArtifactStore
 from reconciler.desired.findings import Severity
 from reconciler.operations.validate_artifacts import validate_with_artifacts
 from tests.system.artifacts.conftest import InstallerFiles, program
+from tests.system.artifacts.vendor import GRANTED, address_of
 
 PATCH_CODE = "{11111111-2222-3333-4444-555555555555}"
 TARGET = "{6505A677-144D-4850-9A93-4ECA59FA6BEE}"
@@ -21,7 +22,7 @@ def findings(folder: Path, text: str, kept: ArtifactStore | None = None) -> list
     file = folder / "catalog" / "tool.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
-    loaded = validate_with_artifacts(folder, None, kept, None, lambda _: None)
+    loaded = validate_with_artifacts(folder, None, kept, None, lambda _: None, GRANTED)
     errors = [finding for finding in loaded.findings if finding.severity is Severity.ERROR]
     assert (loaded.state is None) == bool(errors)
     return [(finding.rule.value, finding.line, finding.message) for finding in errors]
@@ -29,7 +30,7 @@ def findings(folder: Path, text: str, kept: ArtifactStore | None = None) -> list
 
 def named(file: Path, name: str, *, source: bool = True) -> str:
     content = file.read_bytes()
-    sources = f", sources: [{file}]" if source else ""
+    sources = f", sources: [{address_of(file)}]" if source else ""
     sha256 = hashlib.sha256(content).hexdigest()
     return f"{{sha256: {sha256}, size: {len(content)}, file: {name}{sources}}}"
 

@@ -22,19 +22,11 @@ from tests.system.main_job.conftest import HOST, Fleet
 
 PASSWORD = "LAB_WINRM_PASSWORD"  # the name of a variable
 HOST_FILE = f"environments/dev/hosts/{HOST}.yaml"
-PUSHED = """driver: winrm
-address: {url}
-winrm:
-  transport: {transport}
-  user: {user}
-  password: env:{password}
-"""
+PUSHED = "driver: winrm\naddress: {url}\nwinrm: {{grant: lab}}\n"
 
 
 class PushedFleet(Fleet):
     """One environment, dev, with one lab host that is kept by WinRM."""
-
-    transport = "ntlm"
 
     def prepare(self) -> LabHost:
         """Boot the host with its WinRM service, and say in its file how it is reached; to be done first."""
@@ -44,11 +36,15 @@ class PushedFleet(Fleet):
         return host
 
     def name(self, url: str) -> None:
-        """Write the host's file for the next `publish`."""
-        settings = WinrmSettings()
-        self.workspace.write(
-            {HOST_FILE: PUSHED.format(url=url, transport=self.transport, user=settings.user, password=PASSWORD)}
-        )
+        """Write the host's file for the next `publish`; the server grants the lab's account for it."""
+        self.workspace.write({HOST_FILE: PUSHED.format(url=url)})
+        self.grant(user=WinrmSettings().user, password=f"env:{PASSWORD}")
+
+    def grant(self, **access: str) -> None:
+        """Write the server's grants: how it signs in to hosts of dev on this machine."""
+        lines = "".join(f"    {key}: {value}\n" for key, value in access.items())
+        text = f"version: 1\nwinrm:\n  lab:\n    environments: [dev]\n    networks: [127.0.0.0/8]\n{lines}"
+        Path(self.site.settings.grants).write_text(text, "utf-8")
 
     def host_file(self) -> str:
         return self.workspace.path(HOST_FILE).read_text("utf-8")
@@ -77,10 +73,13 @@ def pushed(
 ) -> Iterator[PushedFleet]:
     """A fleet with two releases of contoso-agent in its catalog and none wanted yet."""
     monkeypatch.setenv(PASSWORD, WinrmSettings().password)
-    settings = Settings(data=tmp_path / "data", repository=str(tmp_path / "fleet.git"), silent_seconds=300)
+    grants = str(tmp_path / "grants.yaml")
+    settings = Settings(
+        data=tmp_path / "data", repository=str(tmp_path / "fleet.git"), silent_seconds=300, grants=grants
+    )
     with open_site(settings) as site:
         made = PushedFleet(tmp_path, site)
-        made.daemon = DaemonProcess(settings.data, made.workspace.bare, {"push_seconds": "1"})
+        made.daemon = DaemonProcess(settings.data, made.workspace.bare, {"push_seconds": "1", "grants": grants})
         made.add(example_packages.get("contoso-agent", "2.0.0"), example_packages.get("contoso-agent", "2.1.0"))
         with ExitStack() as after:
             after.callback(made.lab.down)

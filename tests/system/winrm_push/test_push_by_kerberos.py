@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.lab import LabHost
 from tests.system.main_job.conftest import HOST
-from tests.system.winrm_push.conftest import HOST_FILE, ExamplePackages, PushedFleet, eventually
+from tests.system.winrm_push.conftest import HOST_FILE, PUSHED, ExamplePackages, PushedFleet, eventually
 from tests.system.winrm_push.realm import ACCOUNT, Realm
 
 TOOLS = ("krb5kdc", "kadmin.local", "kdb5_util", "kinit")
@@ -51,8 +51,8 @@ def host(pushed: PushedFleet, realm: Realm, monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert acceptor.stdout is not None
     port = int(acceptor.stdout.readline())
-    access = f"winrm:\n  transport: kerberos\n  user: {ACCOUNT}\n"
-    pushed.workspace.write({HOST_FILE: f"driver: winrm\naddress: http://127.0.0.1:{port}\n{access}"})
+    pushed.grant(transport="kerberos", user=ACCOUNT)
+    pushed.workspace.write({HOST_FILE: PUSHED.format(url=f"http://127.0.0.1:{port}")})
     yield host
     acceptor.terminate()
     acceptor.wait()

@@ -13,7 +13,7 @@ from reconciler.lab import LabHost
 from reconciler.lab.winrm import ClientCertificates, WinrmEndpoint, WinrmSettings
 from tests.system.certificates import LAB_ADDRESSES, Authority, principal
 from tests.system.main_job.conftest import HOST
-from tests.system.winrm_push.conftest import HOST_FILE, PASSWORD, ExamplePackages, PushedFleet, eventually
+from tests.system.winrm_push.conftest import HOST_FILE, PASSWORD, PUSHED, ExamplePackages, PushedFleet, eventually
 from tests.system.winrm_push.relay import Relay
 
 PRINCIPAL = "svc-reconciler@contoso.example"
@@ -42,12 +42,10 @@ def relay(served: tuple[LabHost, WinrmEndpoint]) -> Iterator[Relay]:
     made.close()
 
 
-def reach(fleet: PushedFleet, url: str, authority: Authority, transport: str, **access: object) -> None:
-    """Say in the host's file how it is reached from the next commit on."""
-    keys = {"transport": transport, "authority": f"file:{authority.file}", **access}
-    lines = "".join(f"  {key}: {value}\n" for key, value in keys.items())
-    address = url.removesuffix("/wsman")
-    fleet.workspace.write({HOST_FILE: f"driver: winrm\naddress: {address}\nwinrm:\n{lines}"})
+def reach(fleet: PushedFleet, url: str, authority: Authority, transport: str, **access: str) -> None:
+    """Say how the host is reached from the next commit on, in its file and in the server's grants."""
+    fleet.grant(transport=transport, authority=f"file:{authority.file}", **access)
+    fleet.workspace.write({HOST_FILE: PUSHED.format(url=url.removesuffix("/wsman"))})
 
 
 def by_certificate(file: Path) -> dict[str, str]:
