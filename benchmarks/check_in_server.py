@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 
 from reconciler.daemon.keeper import FLUSH_SECONDS
 from reconciler.daemon.server import KEEP_ALIVE_SECONDS
-from reconciler.hosts.inbox import Inbox
+from reconciler.hosts.inbox import Inbox, Records
 from reconciler.hosts.roster import Roster
 from reconciler.hosts.tls import server_identity
 from reconciler.kernel import protocol
@@ -43,8 +43,9 @@ def main(kind: str, data: Path, core: int, tls: Path | None) -> None:
 
 async def _serve_inbox(site: Site, tls: Path | None) -> None:
     """Serve the real inbox with every host of the store, and write down who was seen when, as the daemon does."""
-    roster = Roster(site.hosts.all())
-    inbox = Inbox(roster, site.hosts, site.attempts, site.artifacts, site.logs, _Keeper())
+    roster = Roster(site.hosts.all(), site.machines.all())
+    records = Records(site.hosts, site.replacements, site.machines, site.attempts, site.artifacts, site.logs)
+    inbox = Inbox(roster, records, _Keeper())
     async with _flushing(site, roster):
         await _serve(inbox, tls)
 

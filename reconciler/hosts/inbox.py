@@ -9,6 +9,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
@@ -20,22 +22,34 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.artifacts.store import ArtifactStore
-from reconciler.hosts.enrolment import EnrolmentRefused, PlacementUnknown, enrol
+from reconciler.hosts.bodies import parse
+from reconciler.hosts.enrolment import DecisionAwaited, EnrolmentRefused, Enrolments, PlacementUnknown
 from reconciler.hosts.logs import AttemptLogs
+from reconciler.hosts.machines import Machines, why_barred
+from reconciler.hosts.rates import Rates, Sent, TooMuch
 from reconciler.hosts.reports import Reports
-from reconciler.hosts.roster import Member, Roster
+from reconciler.hosts.roster import Member, Roster, know_starts
 from reconciler.kernel import protocol
 from reconciler.kernel.assignment import Assignment
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.screening import Screened, screen_report
 from reconciler.kernel.wire import WireError, decode, encode
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.hosts import HostStore
+from reconciler.store.machines import MachineStore
+from reconciler.store.replacements import ReplacementStore
 
 _LONGEST_CHECK_IN = 8 * 1024
 _LONGEST_REPORT = 16 * 1024 * 1024
-_LONGEST_DIGEST = 64
+_LONGEST_NAME = 256
 _NOTHING_ASKED = "pushed"
 """The digest of the assignment that an agent gets whose host is kept by WinRM."""
+
+_QUARANTINED = "quarantined"
+"""The digest of the assignment that a machine in quarantine gets."""
+
+_MACHINE = protocol.MACHINE_HEADER.lower().encode()
+_LONGEST_SEQUENCE = 15
 
 _ATTEMPT_ID = re.compile(r"[0-9a-f-]{8,64}")
 _log = structlog.get_logger("reconciler.inbox")
@@ -67,25 +81,31 @@ class TooLarge(ReconcilerError):
     reference = "too-large"
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Where the inbox keeps what it takes in, and what it gives out."""
+
+    hosts: HostStore
+    replacements: ReplacementStore
+    machines: MachineStore
+    attempts: AttemptStore
+    artifacts: ArtifactStore
+    logs: AttemptLogs
+
+
 class Inbox:
     """The ASGI application that agents talk to."""
 
-    def __init__(
-        self,
-        roster: Roster,
-        hosts: HostStore,
-        attempts: AttemptStore,
-        artifacts: ArtifactStore,
-        logs: AttemptLogs,
-        keeper: Keeper,
-    ) -> None:
+    def __init__(self, roster: Roster, records: Records, keeper: Keeper) -> None:
         self._roster = roster
-        self._hosts = hosts
-        self._attempts = attempts
-        self._reports = Reports(hosts, attempts)
-        self._artifacts = artifacts
-        self._logs = logs
+        self._attempts = records.attempts
+        self._reports = Reports(records.hosts, records.attempts)
+        self._enrolments = Enrolments(records.hosts, records.replacements, keeper.placement)
+        self._machines = Machines(records.machines)
+        self._artifacts = records.artifacts
+        self._logs = records.logs
         self._keeper = keeper
+        self._rates = Rates()
         self._rest: ASGIApp = Starlette(
             routes=[
                 Route(protocol.ENROL, _answering_errors(self._enrol), methods=["POST"]),
@@ -103,9 +123,9 @@ class Inbox:
             await self._rest(scope, receive, send)
 
     async def _check_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        member = self._authenticate(scope)
+        member, machine = self._authenticate(scope)
         if member is None:
-            await _answer(send, 401, _UNKNOWN_HOST)
+            await _answer(send, 401, self._unknown(scope))
             return
         try:
             check_in = orjson.loads(await _read_small(receive))
@@ -116,85 +136,156 @@ class Inbox:
         if member.pushed:
             await self._stand_down(member, assignment, send)
             return
-        self._roster.saw(member, busy if isinstance(busy, str) else None, time.time())
+        renew = False
+        run, _, rest = machine.partition(b" ")
+        if run != member.run:
+            try:
+                refused = await self._meet(member, machine, scope)
+            except TooMuch as error:
+                await _answer(send, 429, orjson.dumps({"error": str(error)}), error.wait)
+                return
+            if refused:
+                await self._stand_down(member, assignment, send, refused)
+                return
+        if rest:
+            sequence = _sequence(rest)
+            if sequence < member.sequence:  # the same again is a request that was sent twice
+                renew = await self._went_back(member, scope)
+            member.sequence = sequence
+        self._roster.saw(member, busy if _is_name(busy) else None, time.time())
         if member.silent:
             member.silent = False
             self._keeper.spoke_again(member.name)
         # Before the state in force was read again after a start, there is nothing to give out: hosts go on by
         # what they have.
         new = member.assignment if assignment != member.assigned else None
-        if report == member.report and new is None:
+        if report == member.report and new is None and not renew:
             await _answer(send, 204, b"")
             return
         answer = protocol.CheckInAnswer(
             assignment=new,
             assignment_digest=member.assigned if new is not None else "",
             send_report=report != member.report,
+            renew=renew,
         )
         body = orjson.dumps(encode(answer))
         await _answer(send, 200, body)
 
-    async def _stand_down(self, member: Member, assignment: object, send: Send) -> None:
-        """Ask nothing of an agent whose host the server keeps itself: two must not work on one machine."""
-        if assignment == _NOTHING_ASKED:
+    async def _meet(self, member: Member, machine: bytes, scope: Scope) -> str:
+        """Take in another start of the host's agent; return why it gets nothing, empty where it may go on.
+
+        Raises:
+            TooMuch: it starts all the time, or two machines take turns too fast.
+        """
+        if refused := why_barred(member, machine):
+            return refused
+        self._rates.spend(member.name, Sent.STARTS, 1, time.monotonic())
+        refused = await asyncio.to_thread(self._machines.meet, member, machine, _address(scope), time.time())
+        self._keeper.reported(member.name)
+        return refused
+
+    async def _went_back(self, member: Member, scope: Scope) -> bool:
+        """Put on record that an agent counts its check-ins from an earlier number: it needs a new run."""
+        with suppress(TooMuch):
+            self._rates.spend(member.name, Sent.STARTS, 1, time.monotonic())
+            await asyncio.to_thread(self._machines.went_back, member, _address(scope), time.time())
+        return True
+
+    async def _stand_down(self, member: Member, assignment: object, send: Send, why: str = "") -> None:
+        """Ask nothing of an agent whose host the server keeps itself, or that is not the host's own.
+
+        Two must not work on one machine, and nothing is given to a machine in quarantine.
+        """
+        digest = _QUARANTINED if why else _NOTHING_ASKED
+        if assignment == digest:
             await _answer(send, 204, b"")
             return
         nothing = Assignment(member.name, member.environment, member.revision)
-        answer = protocol.CheckInAnswer(assignment=nothing, assignment_digest=_NOTHING_ASKED)
+        notice = f"this machine is in quarantine and is asked for nothing: {why}" if why else ""
+        answer = protocol.CheckInAnswer(assignment=nothing, assignment_digest=digest, notice=notice)
         await _answer(send, 200, orjson.dumps(encode(answer)))
 
-    def _authenticate(self, scope: Scope) -> Member | None:
+    def _authenticate(self, scope: Scope) -> tuple[Member | None, bytes]:
+        """Return the host that a request proves itself to be from, and what it says of its machine."""
+        member, machine = None, b""
         for name, value in scope["headers"]:
             if name == b"authorization":
-                scheme, _, credentials = value.decode("latin-1").partition(" ")
-                host, _, key = credentials.partition(":")
-                if scheme.lower() != "bearer" or not key:
-                    return None
-                return self._roster.authenticate(host.upper(), protocol.hash_key(key))
-        return None
+                host, key = _credentials(value)
+                member = self._roster.authenticate(host, protocol.hash_key(key)) if key else None
+            elif name == _MACHINE:
+                machine = value
+        return member, machine
+
+    def _unknown(self, scope: Scope) -> bytes:
+        """Return what a host is told whose key proves nothing."""
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        why = self._roster.why_unknown(protocol.hash_key(_credentials(given)[1]))
+        return orjson.dumps({"error": why}) if why else _UNKNOWN_HOST
 
     async def _enrol(self, request: Request) -> Response:
         wanted = decode(protocol.EnrolRequest, await _json(request))
-        record = await asyncio.to_thread(enrol, self._hosts, self._keeper.placement, wanted, time.time())
-        self._roster.enrol(record)
-        _log.info("enrolled", host=record.name, environment=record.environment)
+        address = _address(request.scope)
+        try:
+            record = await asyncio.to_thread(self._enrolments.enrol, wanted, address, time.time())
+        except DecisionAwaited:
+            self._keeper.reported(wanted.host.upper())
+            raise
+        before = self._roster.find(record.name)
+        member = self._roster.enrol(record)
+        if before is not None and before.key_sha256 == record.key_sha256:
+            know_starts(member, before.starts)
+        _log.info("enrolled", host=record.name, environment=record.environment, address=address)
         self._keeper.enrolled(record.name)
         return Response(status_code=204)
 
     async def _report(self, request: Request) -> Response:
-        member = self._authenticate(request.scope)
+        member, machine = self._authenticate(request.scope)
         if member is None:
-            return Response(_UNKNOWN_HOST, 401)
-        report = decode(protocol.Report, await _json(request))
-        if any(_ATTEMPT_ID.fullmatch(attempt.id) is None for attempt in report.attempts):
-            raise WireError("an attempt's id is malformed", where=member.name)
-        if len(report.digest) > _LONGEST_DIGEST or len(report.assignment) > _LONGEST_DIGEST:
-            raise WireError("a digest is too long", where=member.name)
+            return Response(self._unknown(request.scope), 401)
+        self._rates.spend(member.name, Sent.REPORTS, 1, time.monotonic())
+        body = await _read(request, _LONGEST_REPORT)
         if member.pushed:
             return Response(status_code=204)  # the server sees for itself what such a host has
-        await asyncio.to_thread(self._reports.keep, member, report, time.time())
+        if machine.partition(b" ")[0] != member.run and (
+            refused := await self._meet(member, machine, request.scope)
+        ):
+            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
+        now = time.time()
+        report = await asyncio.to_thread(_screened, body, now)
+        if not report.kept:
+            raise WireError("; ".join(report.notes), where=member.name)
+        self._rates.spend(member.name, Sent.ATTEMPTS, len(report.attempts), time.monotonic())
+        await asyncio.to_thread(self._reports.keep, member, report, now)
         self._keeper.reported(member.name)
-        return Response(status_code=204)
+        if not report.notes:
+            return Response(status_code=204)
+        return JSONResponse(encode(protocol.ReportAnswer(report.notes)))
 
     async def _artifact(self, request: Request) -> Response:
-        member = self._authenticate(request.scope)
+        member, machine = self._authenticate(request.scope)
         if member is None:
-            return Response(_UNKNOWN_HOST, 401)
+            return Response(self._unknown(request.scope), 401)
+        if refused := why_barred(member, machine):
+            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
         path = self._artifacts.find(request.path_params["sha256"])
         if path is None:
             return JSONResponse({"error": "no such artifact is kept here"}, 404)
         return FileResponse(path, media_type="application/octet-stream")
 
     async def _keep_log(self, request: Request) -> Response:
-        member = self._authenticate(request.scope)
+        member, machine = self._authenticate(request.scope)
         if member is None:
-            return Response(_UNKNOWN_HOST, 401)
+            return Response(self._unknown(request.scope), 401)
+        if refused := why_barred(member, machine):
+            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
         attempt = request.path_params["attempt"]
         if _ATTEMPT_ID.fullmatch(attempt) is None or not await asyncio.to_thread(
             self._attempts.belongs_to, attempt, member.name
         ):
             return JSONResponse({"error": "no such attempt was reported by this host"}, 404)
+        self._rates.spend(member.name, Sent.LOGS, 1, time.monotonic())
         body = await _read(request, protocol.LONGEST_LOG * 2)
+        self._rates.spend(member.name, Sent.LOG_BYTES, len(body), time.monotonic())
         await asyncio.to_thread(self._logs.keep, attempt, body)
         return Response(status_code=204)
 
@@ -216,6 +307,9 @@ def _answering_errors(endpoint: _Endpoint) -> _Endpoint:
             return JSONResponse({"error": str(error)}, 503)
         except TooLarge as error:
             return JSONResponse({"error": str(error)}, 413)
+        except TooMuch as error:
+            _log.warning("too much from a host", host=error.where, why=error.what)
+            return JSONResponse({"error": str(error)}, 429, {"Retry-After": f"{error.wait:.0f}"})
         except WireError as error:
             _log.warning("malformed message", path=request.url.path, why=str(error))
             return JSONResponse({"error": str(error)}, 400)
@@ -224,11 +318,16 @@ def _answering_errors(endpoint: _Endpoint) -> _Endpoint:
     return answer
 
 
+def _is_name(busy: object) -> bool:
+    return isinstance(busy, str) and len(busy) <= _LONGEST_NAME and busy.isprintable()
+
+
+def _screened(body: bytes, now: float) -> Screened:
+    return screen_report(parse(body, protocol.REPORT), now)
+
+
 async def _json(request: Request) -> Any:
-    try:
-        return orjson.loads(await _read(request, _LONGEST_REPORT))
-    except orjson.JSONDecodeError as error:
-        raise WireError("the body is not JSON", where=request.url.path) from error
+    return parse(await _read(request, _LONGEST_REPORT), request.url.path)
 
 
 async def _read(request: Request, longest: int) -> bytes:
@@ -251,7 +350,27 @@ async def _read_small(receive: Receive) -> bytes:
     return body
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
+def _credentials(header: bytes) -> tuple[str, str]:
+    """Return the name and the key that a header holds; an empty key where it holds none."""
+    scheme, _, credentials = header.decode("latin-1").partition(" ")
+    host, _, key = credentials.partition(":")
+    return (host.upper(), key) if scheme.lower() == "bearer" else ("", "")
+
+
+def _sequence(rest: bytes) -> int:
+    """Return the number of a check-in, from what follows the run; 0 where there is none."""
+    number = [*rest.split(b" ", 2), b""][1]
+    return int(number) if len(number) <= _LONGEST_SEQUENCE and number.isdigit() else 0
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+async def _answer(send: Send, status: int, body: bytes, wait: float = 0.0) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))] if body else []
+    if wait:
+        headers.append((b"retry-after", b"%d" % wait))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

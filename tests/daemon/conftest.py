@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ class ScriptedHost:
 
     def __init__(self, server: Server, name: str, key: str = "key-of-its-own") -> None:
         self.name, self.key = name, key
+        self.machine = ""
+        """What it sends in the header by which machines are told apart; nothing where it is empty."""
         self._server = server
         self.report = protocol.Report(Observation(), digest="before the first")
 
@@ -65,6 +68,8 @@ class ScriptedHost:
         connection = self._server.connect()
         data = body if isinstance(body, bytes) else json.dumps(encode(body)).encode()
         sent = {"Authorization": f"Bearer {self.name}:{self.key}", **(headers or {})}
+        if self.machine:
+            sent[protocol.MACHINE_HEADER] = self.machine
         try:
             connection.request(method, path, data if body is not None else None, sent)
             response = connection.getresponse()
@@ -125,13 +130,21 @@ class Server:
         return host
 
 
+@contextmanager
+def running_server(folder: Path) -> Iterator[Server]:
+    """Run a daemon on `FILES` in ``folder``."""
+    with open_site(Settings(data=folder / "data", repository=str(folder / "fleet.git"))) as site:
+        running = Server(folder, site)
+        running.workspace.publish(FILES, "first")
+        try:
+            running.start()
+            eventually(site.revisions.in_force)
+            yield running
+        finally:
+            running.process.kill()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    data = tmp_path / "data"
-    with open_site(Settings(data=data, repository=str(tmp_path / "fleet.git"))) as site:
-        running = Server(tmp_path, site)
-        running.workspace.publish(FILES, "first")
-        running.start()
-        eventually(site.revisions.in_force)
+    with running_server(tmp_path) as running:
         yield running
-        running.process.kill()

@@ -46,6 +46,9 @@ _RENAME_VALUES = ("PendingFileRenameOperations", "PendingFileRenameOperations2")
 _UPDATES, _RENAMES, _SYSTEM, _ROOM, _BOOT, _END = "updates", "renames", "system", "room", "boot", "end"
 _ONCE = (_ACCOUNTS, _VALUE_OF, _CODES, _FAMILIES, _REBOOTS, _UPDATES, _RENAMES, _SYSTEM, _ROOM, _BOOT, _END)
 
+_LONGEST_NUMBER = 18
+"""Digits of a number of bytes at most; what is longer is none."""
+
 _SID = re.compile(r"S-[0-9]+(?:-[0-9]+)+")
 _INSTALLED = re.compile(
     r".*\\UserData\\(?P<sid>S-[0-9-]+)\\Products\\(?P<packed>[0-9A-Fa-f]{32})\\InstallProperties"
@@ -232,7 +235,8 @@ def _free_bytes(lines: list[str]) -> int | None:
     """Return what is free on the system's drive: the last number of the last line, in whatever language."""
     last = next((line for line in reversed(lines) if line.strip()), "")
     numbers = re.findall(r"[0-9][0-9.,]*", last)
-    return int(re.sub("[.,]", "", numbers[-1])) if numbers else None
+    digits = re.sub("[.,]", "", numbers[-1]) if numbers else ""
+    return int(digits) if 0 < len(digits) <= _LONGEST_NUMBER else None
 
 
 def _unpacked(text: str) -> str | None:
@@ -249,8 +253,8 @@ def _booted_at(lines: list[str]) -> int:
         return 0
     try:
         # Windows writes seven to nine digits after the point, Python reads six.
-        return int(datetime.fromisoformat(f"{match['time'][:26]}+00:00").timestamp())
-    except ValueError:
+        return max(0, int(datetime.fromisoformat(f"{match['time'][:26]}+00:00").timestamp()))
+    except (ValueError, OverflowError):
         return 0
 
 
