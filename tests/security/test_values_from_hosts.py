@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -15,9 +16,17 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from reconciler.cli.main import app
+from reconciler.hosts.reports import Reports
+from reconciler.hosts.roster import Roster
+from reconciler.hosts.winrm.inventory import read_inventory
+from reconciler.hosts.winrm.numbers import whole_number
+from reconciler.hosts.winrm.questions import Questions
+from reconciler.hosts.winrm.reg_query import InventoryIncomplete
 from reconciler.kernel import protocol
 from reconciler.kernel.observation import Observation
-from reconciler.kernel.screening import ATTEMPTS_OF_A_REPORT, read_stored
+from reconciler.kernel.probes import Probe, ProbeKind
+from reconciler.kernel.screening import ATTEMPTS_OF_A_REPORT, read_stored, screen_report
+from reconciler.kernel.wire import encode
 from reconciler.testing.waiting import eventually
 from tests.daemon.conftest import Answer, ScriptedHost, Server, running_server
 
@@ -384,3 +393,65 @@ def put(report: dict[str, Any], place: tuple[Any, ...], value: Any) -> None:
     for key in way:
         part = part[key]
     part[last] = value
+
+
+# Hosts that are kept by WinRM
+
+REGISTRY = Probe(ProbeKind.REGISTRY, "HKLM\\SOFTWARE\\Contoso", "Level")
+PARTS = [
+    "accounts",
+    "codes",
+    "families",
+    "reboots",
+    "updates",
+    "renames",
+    "room",
+    "system",
+    "boot",
+    "end",
+    "value",
+]
+answered_lines = st.sampled_from(
+    [
+        *(f"==={part}" for part in PARTS),
+        "===probe 0",
+        "===probe " + "9" * 5000,
+        "===asked",
+        "    Level    REG_DWORD    0x" + "f" * 5000,
+        "End of search: " + "9" * 5000 + " match(es) found.",
+        "0 Dir(s) " + "9" * 5000 + " bytes free",
+        "SystemTime='0001-01-01T00:00:00.0Z'",
+        "\x00\ud800",
+    ]
+)
+
+
+@given(lines=st.lists(answered_lines | st.text(), max_size=30))
+def test_whatever_a_host_answers_over_winrm_is_read_or_refused(lines: list[str]) -> None:
+    text = "\r\n".join(lines)
+    with suppress(InventoryIncomplete):
+        look = read_inventory(text, "PROD-07").look
+        assert look.booted_at >= 0
+        assert (look.free_bytes or 0) < 10**18
+    (answer,) = Questions([REGISTRY]).answers(text)
+    assert len(answer.text) <= len(text) + 10
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "1e300", "", "0x10", "\u0661", "--1", " "])
+def test_what_is_no_number_of_windows_is_none(text: str) -> None:
+    assert whole_number(text) is None
+
+
+def test_a_report_over_winrm_is_checked_like_any_other(server: Server, host: ScriptedHost) -> None:
+    """The server makes the report itself, from what the host answered."""
+    record = server.site.hosts.find(host.name)
+    assert record is not None
+    member = Roster([record]).find(host.name)
+    assert member is not None
+    odd = Observation(system="\x00", booted_at=10**30)
+    Reports(server.site.hosts, server.site.attempts).keep(
+        member, screen_report(encode(protocol.Report(odd)), NOW), NOW
+    )
+    kept_record = server.site.hosts.find(host.name)
+    assert kept_record is not None
+    assert kept_record.observation == Observation(system="\\u0000", booted_at=int(NOW))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.agent.machine import Look
+from reconciler.hosts.winrm.numbers import whole_number
 from reconciler.hosts.winrm.reg_query import KEY, all_found, incomplete, query, values_in
 from reconciler.kernel.identity import InvalidIdentity, unpack_guid
 from reconciler.kernel.observation import Context, InstalledPatch, InstalledProduct, PatchState, ProductState
@@ -45,9 +46,6 @@ _ACCOUNTS, _VALUE_OF, _CODES, _FAMILIES, _REBOOTS = "accounts", "value", "codes"
 _RENAME_VALUES = ("PendingFileRenameOperations", "PendingFileRenameOperations2")
 _UPDATES, _RENAMES, _SYSTEM, _ROOM, _BOOT, _END = "updates", "renames", "system", "room", "boot", "end"
 _ONCE = (_ACCOUNTS, _VALUE_OF, _CODES, _FAMILIES, _REBOOTS, _UPDATES, _RENAMES, _SYSTEM, _ROOM, _BOOT, _END)
-
-_LONGEST_NUMBER = 18
-"""Digits of a number of bytes at most; what is longer is none."""
 
 _SID = re.compile(r"S-[0-9]+(?:-[0-9]+)+")
 _INSTALLED = re.compile(
@@ -235,8 +233,7 @@ def _free_bytes(lines: list[str]) -> int | None:
     """Return what is free on the system's drive: the last number of the last line, in whatever language."""
     last = next((line for line in reversed(lines) if line.strip()), "")
     numbers = re.findall(r"[0-9][0-9.,]*", last)
-    digits = re.sub("[.,]", "", numbers[-1]) if numbers else ""
-    return int(digits) if 0 < len(digits) <= _LONGEST_NUMBER else None
+    return whole_number(re.sub("[.,]", "", numbers[-1])) if numbers else None
 
 
 def _unpacked(text: str) -> str | None:
