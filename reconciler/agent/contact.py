@@ -150,12 +150,12 @@ class Contact:
         server = self._server
         if self.has_news(findings):
             self._report_if_taken(server, findings)
-        self._identity.count_check_in()
         answer = server.check_in(
             CheckIn(
                 report=report_digest(findings.observation, self._assignment_digest()),
                 assignment=self._assignment_digest(),
                 busy=busy,
+                sequence=self._identity.count_check_in(),
             )
         )
         if answer.renew:

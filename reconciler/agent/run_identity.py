@@ -33,10 +33,11 @@ class RunIdentity:
             hashlib.sha256(machine_id.encode("utf-8", "replace")).hexdigest()[:32] if machine_id else ""
         )
 
-    def count_check_in(self) -> None:
-        """Another check-in is about to be sent."""
+    def count_check_in(self) -> int:
+        """Return the number of the check-in that is about to be sent."""
         self._check_ins += 1
+        return self._check_ins
 
     def header(self) -> str:
         """Return the header's value; see `reconciler.kernel.protocol.MACHINE_HEADER`."""
-        return f"{self._run} {self._start} {self._check_ins} {self._machine}"
+        return f"{self._run} {self._start} {self._machine}"

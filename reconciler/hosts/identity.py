@@ -22,9 +22,7 @@ Once may happen to one machine: a request that was long under way, or a snapshot
 REMEMBERED_RUNS = 12
 """Former runs of a host that are remembered, and quarantined ones that are kept apart."""
 
-_SAID = re.compile(
-    r"(?P<run>[0-9a-f]{16,64}) (?P<start>[0-9]{1,9}) (?P<sequence>[0-9]{1,15}) (?P<machine>[0-9a-f]{0,64})"
-)
+_SAID = re.compile(r"(?P<run>[0-9a-f]{16,64}) (?P<start>[0-9]{1,9}) (?P<machine>[0-9a-f]{0,64})")
 
 
 @dataclass(frozen=True, slots=True)

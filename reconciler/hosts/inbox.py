@@ -49,7 +49,6 @@ _QUARANTINED = "quarantined"
 """The digest of the assignment that a machine in quarantine gets."""
 
 _MACHINE = protocol.MACHINE_HEADER.lower().encode()
-_LONGEST_SEQUENCE = 15
 
 _ATTEMPT_ID = re.compile(r"[0-9a-f-]{8,64}")
 _log = structlog.get_logger("reconciler.inbox")
@@ -129,7 +128,8 @@ class Inbox:
             return
         try:
             check_in = orjson.loads(await _read_small(receive))
-            report, assignment, busy = check_in["report"], check_in["assignment"], check_in.get("busy")
+            report, assignment = check_in["report"], check_in["assignment"]
+            busy, sequence = check_in.get("busy"), check_in.get("sequence")
         except (ValueError, KeyError, TypeError, AttributeError, TooLarge):
             await _answer(send, 400, b'{"error":"malformed check-in"}')
             return
@@ -137,8 +137,7 @@ class Inbox:
             await self._stand_down(member, assignment, send)
             return
         renew = False
-        run, _, rest = machine.partition(b" ")
-        if run != member.run:
+        if machine.partition(b" ")[0] != member.run:
             try:
                 refused = await self._meet(member, machine, scope)
             except TooMuch as error:
@@ -147,12 +146,11 @@ class Inbox:
             if refused:
                 await self._stand_down(member, assignment, send, refused)
                 return
-        if rest:
-            sequence = _sequence(rest)
+        if isinstance(sequence, int):
             if sequence < member.sequence:  # the same again is a request that was sent twice
                 renew = await self._went_back(member, scope)
             member.sequence = sequence
-        self._roster.saw(member, busy if _is_name(busy) else None, time.time())
+        self._roster.saw(member, busy if busy is not None and _is_name(busy) else None, time.time())
         if member.silent:
             member.silent = False
             self._keeper.spoke_again(member.name)
@@ -207,19 +205,22 @@ class Inbox:
 
     def _authenticate(self, scope: Scope) -> tuple[Member | None, bytes]:
         """Return the host that a request proves itself to be from, and what it says of its machine."""
-        member, machine = None, b""
+        given = machine = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
-                host, key = _credentials(value)
-                member = self._roster.authenticate(host, protocol.hash_key(key)) if key else None
+                given = value
             elif name == _MACHINE:
                 machine = value
-        return member, machine
+        scheme, _, credentials = given.decode("latin-1").partition(" ")
+        host, _, key = credentials.partition(":")
+        if scheme.lower() != "bearer" or not key:
+            return None, machine
+        return self._roster.authenticate(host.upper(), protocol.hash_key(key)), machine
 
     def _unknown(self, scope: Scope) -> bytes:
         """Return what a host is told whose key proves nothing."""
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        why = self._roster.why_unknown(protocol.hash_key(_credentials(given)[1]))
+        why = self._roster.why_unknown(protocol.hash_key(given.decode("latin-1").partition(":")[2]))
         return orjson.dumps({"error": why}) if why else _UNKNOWN_HOST
 
     async def _enrol(self, request: Request) -> Response:
@@ -348,19 +349,6 @@ async def _read_small(receive: Receive) -> bytes:
         if len(body) > _LONGEST_CHECK_IN:
             raise TooLarge(f"the body is longer than {_LONGEST_CHECK_IN} bytes")
     return body
-
-
-def _credentials(header: bytes) -> tuple[str, str]:
-    """Return the name and the key that a header holds; an empty key where it holds none."""
-    scheme, _, credentials = header.decode("latin-1").partition(" ")
-    host, _, key = credentials.partition(":")
-    return (host.upper(), key) if scheme.lower() == "bearer" else ("", "")
-
-
-def _sequence(rest: bytes) -> int:
-    """Return the number of a check-in, from what follows the run; 0 where there is none."""
-    number = [*rest.split(b" ", 2), b""][1]
-    return int(number) if len(number) <= _LONGEST_SEQUENCE and number.isdigit() else 0
 
 
 def _address(scope: Scope) -> str:

@@ -34,11 +34,11 @@ LONGEST_LOG = 4 * 1024 * 1024
 
 
 MACHINE_HEADER = "Reconciler-Machine"
-"""A header of every request: run, start, sequence and machine, with a space between them.
+"""A header of every request: run, start and machine, with a space between them.
 
-The run names this start of the agent, random; the start counts them, on disk; the sequence counts the check-ins of
-this start; the machine is a fingerprint of the machine, empty where unknown. By these the server tells a restart
-from a reverted snapshot, and both from a second machine with the same key.
+The run names this start of the agent, random; the start counts them, on disk; the machine is a fingerprint of the
+machine, empty where unknown. By these the server tells a restart from a reverted snapshot, and both from a second
+machine with the same key.
 """
 
 
@@ -56,11 +56,13 @@ class CheckIn:
     """A host says that it lives: the digests of its last report and of the assignment it works from.
 
     ``busy`` names the package that a step is running for, so that a long install is seen while it runs.
+    ``sequence`` counts the check-ins of this start of the agent: one that counts back was reverted.
     """
 
     report: str
     assignment: str
     busy: str | None = None
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import time
 
@@ -11,7 +12,7 @@ import pytest
 from reconciler.agent.clock import ServerClock
 from reconciler.agent.contact import ATTEMPTS_AT_ONCE, Contact, Findings
 from reconciler.agent.journal import Journal
-from reconciler.agent.settings import Settings
+from reconciler.agent.settings import SETTINGS_NAME, Settings
 from reconciler.agent.state import AgentState
 from reconciler.kernel.attempts import Attempt, Outcome
 from reconciler.kernel.observation import Observation
@@ -23,6 +24,7 @@ class Told:
 
     def __init__(self, data, server, attempts=0):
         data.mkdir(exist_ok=True)
+        (data / SETTINGS_NAME).write_text(json.dumps({"server": server.url, "host": "HOST7", "token": "token"}))
         self.data = data
         self.state = AgentState(data)
         self.journal = Journal(data / "journal.jsonl")
@@ -127,9 +129,10 @@ def test_each_start_has_a_name_of_its_own_and_a_higher_number(server, told):
     first.exchange()
     again = told()
     again.exchange()
-    (run, start, *_), (same, _, sequence, _), (other, later, *_) = (said.split(" ") for said in server.machines)
+    (run, start, _), (same, *_), (other, later, _) = (said.split(" ") for said in server.machines)
     assert run == same != other
-    assert (int(start), int(later), int(sequence)) == (1, 2, 2)
+    assert (int(start), int(later)) == (1, 2)
+    assert [check_in.sequence for check_in in server.check_ins] == [1, 2, 1]
 
 
 def test_an_agent_takes_a_new_run_when_the_server_asks_for_one(server, told):

@@ -61,6 +61,7 @@ class ScriptedHost:
         self.name, self.key = name, key
         self.machine = ""
         """What it sends in the header by which machines are told apart; nothing where it is empty."""
+        self.sequence = 0
         self._server = server
         self.report = protocol.Report(Observation(), digest="before the first")
 
@@ -87,7 +88,9 @@ class ScriptedHost:
 
     def check_in(self, assignment: str | None = None) -> Answer:
         digest = self.report.assignment if assignment is None else assignment
-        return self.ask("POST", protocol.CHECK_IN, protocol.CheckIn(self.report.digest, digest))
+        return self.ask(
+            "POST", protocol.CHECK_IN, protocol.CheckIn(self.report.digest, digest, sequence=self.sequence)
+        )
 
     def send(self, report: protocol.Report) -> Answer:
         self.report = replace(report, digest=protocol.report_digest(report.observation, report.assignment))

@@ -92,7 +92,7 @@ def test_a_token_made_for_a_host_lets_no_other_in(server: Server) -> None:
 
 def test_a_token_made_for_a_host_replaces_its_key_and_both_sides_see_it(server: Server) -> None:
     host = enrolled(server)
-    host.machine = f"{next(RUNS)} 1 1 "
+    host.machine = f"{next(RUNS)} 1 "
     host.check_in()
     new = another(host)
     assert new.enrol(make_token_for(server.site, host.name)).status == 204
@@ -196,7 +196,8 @@ class Agent:
         self.start = self.start + 1 if start is None else start
 
     def speak(self) -> None:
-        self._host.machine = f"{self.run} {self.start} {self.sequence} {self.machine}"
+        self._host.machine = f"{self.run} {self.start} {self.machine}"
+        self._host.sequence = self.sequence
 
     def check_in(self, assignment: str = "") -> Answer:
         self.sequence += 1
