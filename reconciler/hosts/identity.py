@@ -19,8 +19,12 @@ TURNS = 2
 
 Once may happen to one machine: a request that was long under way, or a snapshot taken with its memory."""
 
-REMEMBERED_RUNS = 12
-"""Former runs of a host that are remembered, and quarantined ones that are kept apart."""
+MOST_RETURNS = 4
+"""How often one run may come back: the other machine may call itself something else at each request."""
+
+REMEMBERED_RUNS = 64
+"""Former runs of a host that are remembered, and quarantined ones that are kept apart: far more than a host may
+start between two check-ins of another machine with its key."""
 
 _SAID = re.compile(r"(?P<run>[0-9a-f]{16,64}) (?P<start>[0-9]{1,9}) (?P<machine>[0-9a-f]{0,64})")
 
@@ -89,7 +93,7 @@ def _judge_new(known: Sequence[MachineRecord], current: MachineRecord, new: Mach
 
 
 def _judge_return(known: Sequence[MachineRecord], current: MachineRecord, back: MachineRecord) -> Judgement:
-    if min(back.came_back, current.came_back) < TURNS:
+    if min(back.came_back, current.came_back) < TURNS and back.came_back < MOST_RETURNS:
         return _let_in(known, back, Happened.AGENT_WENT_BACK)
     first, second = sorted((back, current), key=lambda record: record.first_seen)
     why = f"two machines use this host's key in turns, the other one from {first.address}"

@@ -32,7 +32,7 @@ BUDGETS: dict[Sent, Budget] = {
     Sent.ATTEMPTS: Budget(2_000, 1.0),
     Sent.LOGS: Budget(100, 0.1),
     Sent.LOG_BYTES: Budget(64 * 1024 * 1024, 32 * 1024),
-    Sent.STARTS: Budget(30, 0.05),
+    Sent.STARTS: Budget(20, 0.05),
 }
 """What each host may send. An agent that was away for a week has less than this to tell."""
 

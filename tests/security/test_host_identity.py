@@ -278,6 +278,17 @@ def test_of_two_machines_that_take_turns_the_second_is_quarantined(server: Serve
     assert happened(server, "machineQuarantined", host.name)
 
 
+def test_a_second_machine_that_renames_itself_at_each_request_is_quarantined(server: Server) -> None:
+    host = enrolled(server)
+    original, thief = Agent(host, 5), Agent(host, 5)
+    for _ in range(6):
+        original.check_in()
+        thief.check_in()
+        thief.restart()
+    assert original.is_served()
+    assert not thief.is_served()
+
+
 def test_a_fork_that_shares_even_the_run_is_quarantined(server: Server) -> None:
     """Two machines from one snapshot with its memory: each is asked for a new run when it counts back."""
     host = enrolled(server)
@@ -352,9 +363,9 @@ def test_a_host_that_starts_all_the_time_is_told_to_wait(server: Server) -> None
 
 def test_quarantined_runs_are_bounded() -> None:
     known: tuple[MachineRecord, ...] = ()
-    for number in range(100):
+    for number in range(200):
         known = judge(
-            known, Start(f"{number:032x}", number, f"{number:02x}"), "H", "10.0.0.7", float(number)
+            known, Start(f"{number:032x}", number, f"{number:04x}"), "H", "10.0.0.7", float(number)
         ).records
     assert len(known) == REMEMBERED_RUNS + 1
     assert [record.run for record in known if record.state is MachineState.CURRENT] == ["0" * 32]
