@@ -66,7 +66,7 @@ def _request(host: EnrolledHost) -> bytes:
         f"Content-Length: {len(body)}",
         f"Authorization: Bearer {host.name}:{host.key}",
         "Content-Type: application/json",
-        f"{protocol.MACHINE_HEADER}: {host.run} 1 ",
+        f"{protocol.MACHINE_HEADER}: {host.run} 1",
     )
     return "\r\n".join(lines).encode() + _END + body
 

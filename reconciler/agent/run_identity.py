@@ -40,4 +40,4 @@ class RunIdentity:
 
     def header(self) -> str:
         """Return the header's value; see `reconciler.kernel.protocol.MACHINE_HEADER`."""
-        return f"{self._run} {self._start} {self._machine}"
+        return f"{self._run} {self._start} {self._machine}".rstrip()

@@ -26,7 +26,7 @@ REMEMBERED_RUNS = 64
 """Former runs of a host that are remembered, and quarantined ones that are kept apart: far more than a host may
 start between two check-ins of another machine with its key."""
 
-_SAID = re.compile(r"(?P<run>[0-9a-f]{16,64}) (?P<start>[0-9]{1,9}) (?P<machine>[0-9a-f]{0,64})")
+_SAID = re.compile(r"(?P<run>[0-9a-f]{16,64}) (?P<start>[0-9]{1,9})(?: (?P<machine>[0-9a-f]{0,64}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Start:
 def parse_start(header: bytes) -> Start:
     """Return what the header says; a start without a run where it is missing or malformed."""
     match = _SAID.fullmatch(header.decode("latin-1"))
-    return Start(match["run"], int(match["start"]), match["machine"]) if match is not None else Start("")
+    return Start(match["run"], int(match["start"]), match["machine"] or "") if match is not None else Start("")
 
 
 @dataclass(frozen=True, slots=True)

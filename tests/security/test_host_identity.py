@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reconciler.cli.main import app
-from reconciler.hosts.identity import REMEMBERED_RUNS, Start, judge
+from reconciler.hosts.identity import REMEMBERED_RUNS, Start, judge, parse_start
 from reconciler.kernel import protocol
 from reconciler.kernel.observation import Observation
 from reconciler.operations.status import site_status
@@ -92,7 +92,7 @@ def test_a_token_made_for_a_host_lets_no_other_in(server: Server) -> None:
 
 def test_a_token_made_for_a_host_replaces_its_key_and_both_sides_see_it(server: Server) -> None:
     host = enrolled(server)
-    host.machine = f"{next(RUNS)} 1 "
+    host.machine = f"{next(RUNS)} 1"
     host.check_in()
     new = another(host)
     assert new.enrol(make_token_for(server.site, host.name)).status == 204
@@ -359,6 +359,22 @@ def test_a_host_that_starts_all_the_time_is_told_to_wait(server: Server) -> None
         agent.restart()
     assert set(statuses) == {200, 429}
     assert len(server.site.machines.of(agent._host.name)) <= REMEMBERED_RUNS + 1
+
+
+@pytest.mark.parametrize(
+    ("header", "start"),
+    [
+        (b"%032x 7 aa" % 1, Start(f"{1:032x}", 7, "aa")),
+        (b"%032x 7" % 1, Start(f"{1:032x}", 7)),
+        (b"%032x 7 " % 1, Start(f"{1:032x}", 7)),
+        (b"", Start("")),
+        (b"%032x" % 1, Start("")),
+        (b"%032x 99999999999 aa" % 1, Start("")),
+        (b"\xff\x00 1 aa", Start("")),
+    ],
+)
+def test_the_header_of_a_machine_is_read_or_counts_for_nothing(header: bytes, start: Start) -> None:
+    assert parse_start(header) == start
 
 
 def test_quarantined_runs_are_bounded() -> None:
