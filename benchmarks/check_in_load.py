@@ -58,7 +58,7 @@ def requests_of(hosts: Sequence[EnrolledHost]) -> tuple[bytes, ...]:
 
 
 def _request(host: EnrolledHost) -> bytes:
-    body = json.dumps(encode(CheckIn(report=host.report, assignment=host.assignment))).encode()
+    body = json.dumps(encode(CheckIn(report=host.report, assignment=host.assignment, sequence=1))).encode()
     lines = (
         f"POST {protocol.CHECK_IN} HTTP/1.1",
         "Host: 127.0.0.1",
@@ -66,6 +66,7 @@ def _request(host: EnrolledHost) -> bytes:
         f"Content-Length: {len(body)}",
         f"Authorization: Bearer {host.name}:{host.key}",
         "Content-Type: application/json",
+        f"{protocol.MACHINE_HEADER}: {host.run} 1",
     )
     return "\r\n".join(lines).encode() + _END + body
 

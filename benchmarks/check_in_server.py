@@ -27,7 +27,7 @@ from starlette.types import ASGIApp
 from reconciler.daemon.connections.open_files import raise_open_files
 from reconciler.daemon.connections.serving import KEEP_ALIVE_SECONDS, HttpServer, deadlines_of
 from reconciler.daemon.keeper import FLUSH_SECONDS
-from reconciler.hosts.inbox import Inbox
+from reconciler.hosts.inbox import Inbox, Records
 from reconciler.hosts.roster import Roster
 from reconciler.hosts.tls import ServerIdentity, server_context, server_identity
 from reconciler.kernel import protocol
@@ -44,8 +44,9 @@ def main(kind: str, data: Path, core: int, tls: Path | None) -> None:
 
 async def _serve_inbox(site: Site, tls: Path | None) -> None:
     """Serve the real inbox with every host of the store, and write down who was seen when, as the daemon does."""
-    roster = Roster(site.hosts.all())
-    inbox = Inbox(roster, site.hosts, site.attempts, site.artifacts, site.logs, _Keeper())
+    roster = Roster(site.hosts.all(), site.machines.all())
+    records = Records(site.hosts, site.replacements, site.machines, site.attempts, site.artifacts, site.logs)
+    inbox = Inbox(roster, records, _Keeper())
     listener = _listener()
     context = None if tls is None else server_context(_identity(tls))
     caps, deadlines = raise_open_files().caps(site.settings), deadlines_of(site.settings)

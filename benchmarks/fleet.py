@@ -22,6 +22,7 @@ from reconciler.kernel.wire import encode
 from reconciler.rollout.assignments import Assigner
 from reconciler.store import tables
 from reconciler.store.database import Database
+from reconciler.store.machines import MachineState
 
 ENVIRONMENT = "prod"
 PACKAGES = 20
@@ -45,6 +46,7 @@ class EnrolledHost:
     key: str
     report: str
     assignment: str
+    run: str
 
 
 def desired_state(hosts: int, count: int = PACKAGES) -> DesiredState:
@@ -91,14 +93,27 @@ def observe(desired: DesiredState, number: int, name: str) -> Observation:
 def enrol_all(database: Path, desired: DesiredState) -> tuple[EnrolledHost, ...]:
     """Put every host into a new store, enrolled, assigned to and reported, and return them as their agents do."""
     assigner = Assigner(desired)
-    hosts, rows = [], []
+    hosts, rows, starts = [], [], []
     for number, name in enumerate(desired.hosts):
         assigned = assigner.assign(name, ENVIRONMENT)
         assert assigned is not None
         observation = observe(desired, number, name)
         key = hashlib.sha256(name.encode()).hexdigest()[:43]
-        host = EnrolledHost(name, key, report_digest(observation, assigned.digest), assigned.digest)
+        run = hashlib.sha256(f"run of {name}".encode()).hexdigest()[:32]
+        host = EnrolledHost(name, key, report_digest(observation, assigned.digest), assigned.digest, run)
         hosts.append(host)
+        starts.append(
+            {
+                "host": name,
+                "run": run,
+                "start": 1,
+                "machine": "",
+                "address": "127.0.0.1",
+                "first_seen": ENROLLED_AT,
+                "came_back": 0,
+                "state": MachineState.CURRENT,
+            }
+        )
         rows.append(
             {
                 "name": name,
@@ -119,6 +134,7 @@ def enrol_all(database: Path, desired: DesiredState) -> tuple[EnrolledHost, ...]
     try:
         with store.write() as connection:
             connection.execute(sa.insert(tables.hosts), rows)
+            connection.execute(sa.insert(tables.machines), starts)
     finally:
         store.close()
     return tuple(hosts)

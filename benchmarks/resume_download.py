@@ -12,7 +12,7 @@ from benchmarks.measure import Bound, Figure, Spread, progress, ratios, take_tur
 from benchmarks.relay import Relay
 from reconciler.agent.artifacts import ArtifactCache
 from reconciler.agent.machine import ArtifactUnavailable
-from reconciler.agent.transport import Server
+from reconciler.agent.transport import Caller, Server
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.protocol import hash_key
 from reconciler.testing.agent_server import AgentServer
@@ -64,7 +64,9 @@ def _fetch(folder: Path, artifact: Artifact, server: AgentServer, cuts: list[int
     with tempfile.TemporaryDirectory(dir=folder) as target:
         signatures = SimulatedSignatures(SimulatedWindows(folder / "machine.json"))
         cache = ArtifactCache(
-            Path(target), lambda: Server(f"http://127.0.0.1:{relay.port}", None, "HOST7", "key"), signatures
+            Path(target),
+            lambda: Server(f"http://127.0.0.1:{relay.port}", None, Caller("HOST7", "key")),
+            signatures,
         )
         started = time.perf_counter()
         for number in range(_MOST_FETCHES):  # an agent gives up after three cuts, and tries again a while later

@@ -20,9 +20,11 @@ from reconciler.store.data_folder import make_data_folder, private_umask
 from reconciler.store.database import Database
 from reconciler.store.holds import HoldStore
 from reconciler.store.hosts import HostStore
+from reconciler.store.machines import MachineStore
 from reconciler.store.managed import ManagedStore
 from reconciler.store.outbox import OutboxStore
 from reconciler.store.pushes import PushStore
+from reconciler.store.replacements import ReplacementStore
 from reconciler.store.retries import RetryStore
 from reconciler.store.revisions import RevisionStore
 from reconciler.store.standings import StandingStore
@@ -43,6 +45,8 @@ class Site:
 
     settings: Settings
     hosts: HostStore
+    replacements: ReplacementStore
+    machines: MachineStore
     managed: ManagedStore
     attempts: AttemptStore
     retries: RetryStore
@@ -92,6 +96,8 @@ def _opened(settings: Settings) -> Iterator[Site]:
         yield Site(
             _remembering(settings, revisions),
             HostStore(database),
+            ReplacementStore(database),
+            MachineStore(database),
             ManagedStore(database),
             AttemptStore(database),
             RetryStore(database),

@@ -132,6 +132,7 @@ class Agent:
             _log.error("the machine cannot be looked at: %s", error)
             return False
         self._seen = look
+        self._contact.know_machine(look.machine_id)
         observation = observe(look, assignment, self._state, self._journal)
         self._findings = Findings(replace(observation, agent_version=__version__), ended)
         return True

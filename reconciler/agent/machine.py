@@ -43,7 +43,8 @@ class Look:
 
     ``booted_at`` is in seconds since the epoch, give or take a few. ``pending_renames`` are the files that are to
     be replaced at the next boot: so many programs leave some that only new ones tell anything. ``free_bytes`` are
-    those of the system's drive; ``None`` where that is not known.
+    those of the system's drive; ``None`` where that is not known. ``machine_id`` is what Windows calls the
+    installation, empty where that is not known or not asked.
     """
 
     products: tuple[InstalledProduct, ...]
@@ -54,6 +55,7 @@ class Look:
     answers: tuple[Answer, ...] = ()
     pending_renames: tuple[str, ...] = ()
     free_bytes: int | None = None
+    machine_id: str = ""
 
     @property
     def facts(self) -> Facts:

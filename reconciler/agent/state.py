@@ -30,7 +30,8 @@ class Remembered:
     first seen. ``reboot_asked`` says for what an installer asked for a reboot since then, and
     ``reboot_asked_by`` for which package; they are empty where none did. ``assignment_digest`` is what the
     server called the assignment by. ``boot_seen`` is the boot time as last seen by the machine's own clock, and
-    ``clock_offset`` by how many seconds the server's clock is ahead of that one.
+    ``clock_offset`` by how many seconds the server's clock is ahead of that one. ``starts`` counts the starts of
+    the agent.
     """
 
     assignment: Assignment | None = None
@@ -41,6 +42,7 @@ class Remembered:
     reboot_asked_by: str = ""
     boot_seen: int = 0
     clock_offset: int = 0
+    starts: int = 0
 
 
 class AgentState:
@@ -71,6 +73,11 @@ class AgentState:
             key = secrets.token_urlsafe(32)
             write_atomically(self._key_path, key)
         return key
+
+    def count_start(self) -> int:
+        """Count a start of the agent, and return its number."""
+        self._keep(replace(self._remembered, starts=self._remembered.starts + 1))
+        return self._remembered.starts
 
     def keep_assignment(self, assignment: Assignment, digest: str) -> None:
         """Remember the assignment to work from, and the digest that the server gave with it."""

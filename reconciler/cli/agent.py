@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import DataOption, Format, FormatOption, settings_from
+from reconciler.cli.options import DataOption, Format, FormatOption, operator, settings_from
 
 app = typer.Typer(help="Put agents on hosts.", no_args_is_help=True)
 
@@ -20,22 +20,70 @@ def _group() -> None:
 @app.command("token", epilog="Example: `reconciler agent token --environment dev`")
 def token(
     environment: Annotated[
-        str, typer.Option("--environment", help="The environment that the host will belong to.")
-    ],
+        str | None,
+        typer.Option(
+            "--environment", help="The environment that the host will belong to; of a known host, its own."
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", help="The only host that may use it; it may also replace that host's key."),
+    ] = None,
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Make a one-time token with which one host can enrol into an environment. It is shown only now."""
+    """Make a one-time token with which one host can enrol. It is shown only now."""
     from reconciler.cli.output import print_json, print_line
-    from reconciler.operations.token import make_token
+    from reconciler.operations.token import make_token, make_token_for
+    from reconciler.site import open_site
+
+    if environment is None and host is None:
+        raise typer.BadParameter("give --environment, --host, or both")
+    with open_site(settings_from(data=data)) as site:
+        made = make_token(site, environment, host) if environment is not None else make_token_for(site, host or "")
+    if form is Format.JSON:
+        print_json({"environment": environment, "host": host, "token": made})
+    else:
+        print_line(made)
+
+
+@app.command("approve", epilog="Example: `reconciler agent approve PROD-77 3f2a91c0d4e5`")
+def approve(
+    host: Annotated[str, typer.Argument(help="The host's name, in any case.")],
+    identity: Annotated[str, typer.Argument(metavar="ID", help="The key's or machine's id, as status shows it.")],
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Let a reinstalled machine take over a host's name, or a quarantined one speak for the host again."""
+    _decide(host, identity, data, form, approved=True)
+
+
+@app.command("refuse", epilog="Example: `reconciler agent refuse PROD-77 3f2a91c0d4e5`")
+def refuse(
+    host: Annotated[str, typer.Argument(help="The host's name, in any case.")],
+    identity: Annotated[str, typer.Argument(metavar="ID", help="The key's or machine's id, as status shows it.")],
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Refuse a machine that asks for a host's name, or keep a quarantined one out permanently."""
+    _decide(host, identity, data, form, approved=False)
+
+
+def _decide(host: str, identity: str, data: Path | None, form: Format, *, approved: bool) -> None:
+    from reconciler.cli.output import print_json, print_line
+    from reconciler.operations.identity import decide
     from reconciler.site import open_site
 
     with open_site(settings_from(data=data)) as site:
-        made = make_token(site, environment)
+        decided = decide(site, host, identity, approved=approved, by=operator())
     if form is Format.JSON:
-        print_json({"environment": environment, "token": made})
+        print_json(decided)
+    elif approved:
+        print_line(
+            f"{decided.host}: the {decided.what} {decided.id} from {decided.address} speaks for it from now on"
+        )
     else:
-        print_line(made)
+        print_line(f"{decided.host}: the {decided.what} {decided.id} from {decided.address} is refused")
 
 
 @app.command(

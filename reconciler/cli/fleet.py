@@ -99,6 +99,7 @@ def host(name: HostArgument, data: DataOption = None, form: FormatOption = Forma
                 "acknowledged": known.acknowledged,
                 "observation": known.observation,
                 "attempts": [record.attempt for record in detail.attempts],
+                "replacement": detail.replacement,
             }
         )
         return
@@ -107,6 +108,9 @@ def host(name: HostArgument, data: DataOption = None, form: FormatOption = Forma
     if state.message:
         print_line(f"  {state.message}")
     print_line(f"  last seen {moment(known.last_seen)}")
+    if detail.replacement is not None:
+        done = detail.replacement
+        print_line(f"  key replaced {moment(done.decided_at)} by {done.decided_by}, from {done.address}")
     if known.observation is not None:
         seen = known.observation
         print_line(f"  {seen.system}, agent {seen.agent_version}, up since {moment(seen.booted_at)}")

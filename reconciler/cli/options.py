@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +37,16 @@ SigningRootsOption = Annotated[
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="Print for people or for programs.")]
+
+
+def operator() -> str:
+    """Return who runs the command: the person behind sudo, the user's name, or the user's number without one."""
+    import getpass
+
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def settings_from(**given: Any) -> Any:

@@ -52,6 +52,8 @@ _CAUSES = {
     Cause.PLAN_WRONG: "host not as planned",
 }
 
+_NO_TIME = "no valid time"
+
 
 def brief(value: str) -> str:
     """Return a value so short that what follows it on its line is seen."""
@@ -125,7 +127,8 @@ def moment(seconds: float | None) -> str:
     """Return a time as this machine's clock shows it, with its zone's offset; a dash for none."""
     if seconds is None:
         return "-"
-    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S%z")
+    found = _local(seconds)
+    return found.strftime("%Y-%m-%d %H:%M:%S%z") if found is not None else _NO_TIME
 
 
 def tries(standing: Tries | None) -> str:
@@ -146,7 +149,9 @@ def cause(word: Cause) -> str:
 
 def _soon(seconds: float) -> str:
     """Return a time of today without its date."""
-    then = datetime.datetime.fromtimestamp(seconds).astimezone()
+    then = _local(seconds)
+    if then is None:
+        return _NO_TIME
     today = then.date() == datetime.datetime.now().astimezone().date()
     return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S%z")
 
@@ -159,6 +164,14 @@ def _print(text: str, style: str, console: Console) -> None:
     first, *others = line.wrap(console, max(console.width - len(_CONTINUED), 1), overflow="fold")
     for row in (first, *(Text(_CONTINUED, style=style) + other for other in others)):
         console.print(row, soft_wrap=True)
+
+
+def _local(seconds: float) -> datetime.datetime | None:
+    """Return a time by this machine's clock; ``None`` where no calendar has it."""
+    try:
+        return datetime.datetime.fromtimestamp(seconds).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _console() -> Console:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.options import DataOption, Format, FormatOption, settings_from
+from reconciler.cli.options import DataOption, Format, FormatOption, operator, settings_from
 
 if TYPE_CHECKING:
     from reconciler.operations.retry import Retried
@@ -37,7 +36,7 @@ def retry(
     from reconciler.operations.retry import Asking, retry_environment, retry_host
     from reconciler.site import open_site
 
-    asking = Asking(_operator(), reason)
+    asking = Asking(operator(), reason)
     ask: Callable[[Site], Retried]
     if host is not None and package is not None and environment is None and there is None:
         ask = partial(retry_host, name=host, package=package, asking=asking)
@@ -54,13 +53,3 @@ def retry(
         f"{retried.retry.package} is tried afresh on {', '.join(retried.hosts)}: "
         "the daemon gives it out at the agents' next check-in"
     )
-
-
-def _operator() -> str:
-    """Return who asks: the person behind sudo, the user's name, or the user's number where it has none."""
-    import getpass
-
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

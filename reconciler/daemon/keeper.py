@@ -18,6 +18,7 @@ from reconciler.operations.admitting import mark_of
 from reconciler.operations.desired import InvalidRevision, mirror_of, state_as_approved
 from reconciler.operations.fleet import assign_all, known_host
 from reconciler.operations.follow import follow
+from reconciler.operations.identity import alarms, replaced_keys
 from reconciler.operations.pushed import admit_pushed
 from reconciler.operations.reviews import reviews_of
 from reconciler.operations.standing import record_standing
@@ -54,7 +55,9 @@ class Keeper:
         self._queue: KeyedQueue | None = None
         self._assigning = threading.Lock()
         self._last_retry = site.retries.last_number()
-        self.roster = Roster(site.hosts.all())
+        self._last_decision = site.replacements.changes()
+        self.roster = Roster(site.hosts.all(), site.machines.all())
+        self._take_decisions()
         self._assigned: Callable[[DesiredState], None] = _nobody
         self._mark: str | None = None
         self._desired = self._last_in_force()
@@ -75,6 +78,7 @@ class Keeper:
         registry.on_timer("repository", self._site.settings.fetch_seconds)(self._on_repository_due)
         registry.on_timer("seen", FLUSH_SECONDS)(self._on_flush)
         registry.on_timer("retries", RETRY_SECONDS)(self._on_retries_due)
+        registry.on_timer("decisions", RETRY_SECONDS)(self._on_decisions_due)
         registry.on_timer("silence", SILENCE_SECONDS)(self._on_silence_check)
         return registry
 
@@ -184,7 +188,8 @@ class Keeper:
         if record.failing or member.failing or any(goal.target is None for goal in member.goals or ()):
             self._hint_from_thread(Key(Cause.ASSIGNMENT))
         member.failing = record.failing
-        for change in record_standing(self._site, known_host(member, record)):
+        alarm = alarms(self._site).get(member.name)
+        for change in record_standing(self._site, known_host(member, record, alarm)):
             _log.info(
                 "standing",
                 host=change.host,
@@ -202,6 +207,19 @@ class Keeper:
         if newest != self._last_retry:
             self._last_retry = newest
             self._hint_from_thread(Key(Cause.ASSIGNMENT))
+
+    def _on_decisions_due(self, _key: Key) -> None:
+        """Take over what people have decided of hosts' keys: the command line puts it straight on record."""
+        newest = self._site.replacements.changes()
+        if newest != self._last_decision:
+            self._last_decision = newest
+            self._take_decisions()
+            self._hint_from_thread(Key(Cause.ASSIGNMENT))
+            for member in self.roster.members():
+                self._hint_from_thread(Key(Cause.REPORT, member.name))
+
+    def _take_decisions(self) -> None:
+        self.roster.refresh(self._site.hosts.keys(), self._site.machines.all(), replaced_keys(self._site))
 
     def _on_silence_check(self, _key: Key) -> None:
         now = self._site.clock()

@@ -27,6 +27,8 @@ from reconciler.hosts.winrm.pushed_host import PushedHost
 from reconciler.hosts.winrm.target import Target, address_of, system_resolver, target_of
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.protocol import Report
+from reconciler.kernel.screening import screen_report
+from reconciler.kernel.wire import encode
 from reconciler.site import Site
 
 _LONGEST_BACKOFF = 300.0
@@ -291,7 +293,8 @@ class _Ledger:
     def keep(self, report: Report) -> None:
         member = self._roster.find(self._name)
         if member is not None:
-            self._reports.keep(member, report, self._site.clock())
+            now = self._site.clock()
+            self._reports.keep(member, screen_report(encode(report), now), now)
             self._looked_at(self._name)
 
     def keep_log(self, attempt: str, content: bytes) -> None:

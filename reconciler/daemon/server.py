@@ -29,7 +29,7 @@ from reconciler.engine.queue import KeyedQueue
 from reconciler.engine.runner import Runner
 from reconciler.engine.watchers import RepositoryWatcher
 from reconciler.hosts.downloads import Downloads
-from reconciler.hosts.inbox import Inbox
+from reconciler.hosts.inbox import Inbox, Records
 from reconciler.hosts.tickets import Tickets
 from reconciler.hosts.tls import server_context, server_identity
 from reconciler.hosts.winrm.files import FileServer
@@ -183,7 +183,8 @@ class Daemon:
     def _application(self) -> ASGIApp:
         """Return what answers requests, by how their paths begin."""
         site = self._site
-        inbox = Inbox(self._keeper.roster, site.hosts, site.attempts, site.artifacts, site.logs, self._keeper)
+        records = Records(site.hosts, site.replacements, site.machines, site.attempts, site.artifacts, site.logs)
+        inbox = Inbox(self._keeper.roster, records, self._keeper)
         applications: dict[str, ASGIApp] = {}
         if self._review is not None:
             applications[f"{GIT}/"] = GitServer(self._review, self._sign_in, site.settings, self._caps())

@@ -107,7 +107,7 @@ class SimulatedHosts:
             settings = {
                 "server": site.revisions.fact("url"),
                 "host": host.name,
-                "token": make_token(site, host.environment),
+                "token": make_token(site, host.environment, host.name),
                 "ca": str((site.settings.data / "tls" / "ca.pem").resolve()),
                 "pollSeconds": POLL_SECONDS,
             }

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import orjson
 from starlette.requests import Request
 
+from reconciler.hosts.parsing import parse
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.kernel.wire import WireError, decode
 
 LONGEST_ENROLMENT = 8 * 1024
 """Bytes of a request to enrol, which comes from anybody: a name, a token and a hash."""
@@ -115,11 +114,11 @@ class Messages:
         # One thread: what is parsed takes many times its length.
         self._parsing = ThreadPoolExecutor(1, thread_name_prefix="parse")
 
-    async def read(self, kind: type[T], request: Request, longest: int, sender: str) -> T:
+    async def read(self, understand: Callable[[Any], T], request: Request, longest: int, sender: str) -> T:
         """Return the message that a request carries.
 
         Args:
-            kind: what it has to be.
+            understand: makes the message out of the JSON in the body.
             request: the request.
             longest: bytes that it may have.
             sender: who sends it.
@@ -131,22 +130,15 @@ class Messages:
         """
         async with self.budget.read(request, longest, sender) as body:
             if len(body) <= SMALL:
-                return decode(kind, _parsed(body, request.url.path))
+                return understand(parse(body, request.url.path))
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._parsing, _decoded, kind, body, request.url.path)
+            return await loop.run_in_executor(self._parsing, _understood, understand, body, request.url.path)
 
 
-def _decoded(kind: type[T], body: bytes, path: str) -> T:
+def _understood(understand: Callable[[Any], T], body: bytes, path: str) -> T:
     if sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
         raise TooLarge(f"the message has more than {MOST_VALUES} values", where=path)
-    return decode(kind, _parsed(body, path))
-
-
-def _parsed(body: bytes, path: str) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise WireError("the body is not JSON", where=path) from error
+    return understand(parse(body, path))
 
 
 def _declared(request: Request) -> int | None:

@@ -10,8 +10,10 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 import structlog
@@ -23,22 +25,34 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.artifacts.store import ArtifactStore
 from reconciler.hosts.bodies import LONGEST_ENROLMENT, LONGEST_REPORT, Messages, TooBusy, TooLarge
-from reconciler.hosts.enrolment import EnrolmentRefused, PlacementUnknown, enrol
+from reconciler.hosts.enrolment import DecisionAwaited, EnrolmentRefused, Enrolments, PlacementUnknown
 from reconciler.hosts.failure_answers import FAILURE_ANSWERS
 from reconciler.hosts.logs import AttemptLogs
+from reconciler.hosts.machines import Machines, why_barred
+from reconciler.hosts.rates import Rates, Sent, TooMuch
 from reconciler.hosts.reports import Reports
-from reconciler.hosts.roster import Member, Roster
+from reconciler.hosts.roster import Member, Roster, know_starts
 from reconciler.hosts.vouching import vouch
 from reconciler.kernel import protocol
 from reconciler.kernel.assignment import Assignment
-from reconciler.kernel.wire import WireError, encode
+from reconciler.kernel.screening import screen_report
+from reconciler.kernel.wire import WireError, decode, encode
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.hosts import HostStore
+from reconciler.store.machines import MachineStore
+from reconciler.store.replacements import ReplacementStore
+
+_Done = TypeVar("_Done")
 
 _LONGEST_CHECK_IN = 8 * 1024
-_LONGEST_DIGEST = 64
+_LONGEST_NAME = 256
 _NOTHING_ASKED = "pushed"
 """The digest of the assignment that an agent gets whose host is kept by WinRM."""
+
+_QUARANTINED = "quarantined"
+"""The digest of the assignment that a machine in quarantine gets."""
+
+_MACHINE = protocol.MACHINE_HEADER.lower().encode()
 
 _ATTEMPT_ID = re.compile(r"[0-9a-f-]{8,64}")
 _log = structlog.get_logger("reconciler.inbox")
@@ -64,25 +78,31 @@ class Keeper(Protocol):
         """A host that was held to be silent has checked in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Where the inbox keeps what it takes in, and what it gives out."""
+
+    hosts: HostStore
+    replacements: ReplacementStore
+    machines: MachineStore
+    attempts: AttemptStore
+    artifacts: ArtifactStore
+    logs: AttemptLogs
+
+
 class Inbox:
     """The ASGI application that agents talk to."""
 
-    def __init__(
-        self,
-        roster: Roster,
-        hosts: HostStore,
-        attempts: AttemptStore,
-        artifacts: ArtifactStore,
-        logs: AttemptLogs,
-        keeper: Keeper,
-    ) -> None:
+    def __init__(self, roster: Roster, records: Records, keeper: Keeper) -> None:
         self._roster = roster
-        self._hosts = hosts
-        self._attempts = attempts
-        self._reports = Reports(hosts, attempts)
-        self._artifacts = artifacts
-        self._logs = logs
+        self._attempts = records.attempts
+        self._reports = Reports(records.hosts, records.attempts)
+        self._enrolments = Enrolments(records.hosts, records.replacements, keeper.placement)
+        self._machines = Machines(records.machines)
+        self._artifacts = records.artifacts
+        self._logs = records.logs
         self._keeper = keeper
+        self._rates = Rates()
         self._messages = Messages()
         # Threads that only enrolled hosts use, and one for enrolments: neither waits for people or for git.
         self._workers = ThreadPoolExecutor(4, thread_name_prefix="inbox")
@@ -105,106 +125,179 @@ class Inbox:
             await self._rest(scope, receive, send)
 
     async def _check_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        member = self._authenticate(scope)
+        member, machine = self._authenticate(scope)
         if member is None:
-            await _answer(send, 401, _UNKNOWN_HOST)
+            await _answer(send, 401, self._unknown(scope))
             return
         try:
             check_in = orjson.loads(await _read_small(receive))
-            report, assignment, busy = check_in["report"], check_in["assignment"], check_in.get("busy")
+            report, assignment = check_in["report"], check_in["assignment"]
+            busy, sequence = check_in.get("busy"), check_in.get("sequence")
         except (ValueError, KeyError, TypeError, AttributeError, TooLarge):
             await _answer(send, 400, b'{"error":"malformed check-in"}')
             return
         if member.pushed:
             await self._stand_down(member, assignment, send)
             return
-        self._roster.saw(member, busy if isinstance(busy, str) else None, time.time())
+        renew = False
+        if machine.partition(b" ")[0] != member.run:
+            try:
+                refused = await self._meet(member, machine, scope)
+            except TooMuch as error:
+                await _answer(send, 429, orjson.dumps({"error": str(error)}), error.wait)
+                return
+            if refused:
+                await self._stand_down(member, assignment, send, refused)
+                return
+        if isinstance(sequence, int):
+            if sequence < member.sequence:  # the same again is a request that was sent twice
+                renew = await self._went_back(member, scope)
+            member.sequence = sequence
+        self._roster.saw(member, busy if busy is not None and _is_name(busy) else None, time.time())
         if member.silent:
             member.silent = False
             self._keeper.spoke_again(member.name)
         # Before the state in force was read again after a start, there is nothing to give out: hosts go on by
         # what they have.
         new = member.assignment if assignment != member.assigned else None
-        if report == member.report and new is None:
+        if report == member.report and new is None and not renew:
             await _answer(send, 204, b"")
             return
         answer = protocol.CheckInAnswer(
             assignment=new,
             assignment_digest=member.assigned if new is not None else "",
             send_report=report != member.report,
+            renew=renew,
         )
         body = orjson.dumps(encode(answer))
         await _answer(send, 200, body)
 
-    async def _stand_down(self, member: Member, assignment: object, send: Send) -> None:
-        """Ask nothing of an agent whose host the server keeps itself: two must not work on one machine."""
-        if assignment == _NOTHING_ASKED:
+    async def _meet(self, member: Member, machine: bytes, scope: Scope) -> str:
+        """Take in another start of the host's agent; return why it gets nothing, empty where it may go on.
+
+        Raises:
+            TooMuch: it starts all the time, or two machines take turns too fast.
+        """
+        if refused := why_barred(member, machine):
+            return refused
+        self._rates.spend(member.name, Sent.STARTS, 1, time.monotonic())
+        refused = await self._in_thread(self._machines.meet, member, machine, _address(scope), time.time())
+        self._keeper.reported(member.name)
+        return refused
+
+    async def _went_back(self, member: Member, scope: Scope) -> bool:
+        """Put on record that an agent counts its check-ins from an earlier number: it needs a new run."""
+        with suppress(TooMuch):
+            self._rates.spend(member.name, Sent.STARTS, 1, time.monotonic())
+            await self._in_thread(self._machines.went_back, member, _address(scope), time.time())
+        return True
+
+    async def _stand_down(self, member: Member, assignment: object, send: Send, why: str = "") -> None:
+        """Ask nothing of an agent whose host the server keeps itself, or that is not the host's own.
+
+        Two must not work on one machine, and nothing is given to a machine in quarantine.
+        """
+        digest = _QUARANTINED if why else _NOTHING_ASKED
+        if assignment == digest:
             await _answer(send, 204, b"")
             return
         nothing = Assignment(member.name, member.environment, member.revision)
-        answer = protocol.CheckInAnswer(assignment=nothing, assignment_digest=_NOTHING_ASKED)
+        notice = f"this machine is in quarantine and is asked for nothing: {why}" if why else ""
+        answer = protocol.CheckInAnswer(assignment=nothing, assignment_digest=digest, notice=notice)
         await _answer(send, 200, orjson.dumps(encode(answer)))
 
-    def _authenticate(self, scope: Scope) -> Member | None:
+    def _authenticate(self, scope: Scope) -> tuple[Member | None, bytes]:
+        """Return the host that a request proves itself to be from, and what it says of its machine."""
+        given = machine = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
-                scheme, _, credentials = value.decode("latin-1").partition(" ")
-                host, _, key = credentials.partition(":")
-                if scheme.lower() != "bearer" or not key:
-                    return None
-                member = self._roster.authenticate(host.upper(), protocol.hash_key(key))
-                if member is not None:
-                    vouch(scope, "host", member.name)
-                return member
-        return None
+                given = value
+            elif name == _MACHINE:
+                machine = value
+        scheme, _, credentials = given.decode("latin-1").partition(" ")
+        host, _, key = credentials.partition(":")
+        if scheme.lower() != "bearer" or not key:
+            return None, machine
+        member = self._roster.authenticate(host.upper(), protocol.hash_key(key))
+        if member is not None:
+            vouch(scope, "host", member.name)
+        return member, machine
+
+    def _unknown(self, scope: Scope) -> bytes:
+        """Return what a host is told whose key proves nothing."""
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        why = self._roster.why_unknown(protocol.hash_key(given.decode("latin-1").partition(":")[2]))
+        return orjson.dumps({"error": why}) if why else _UNKNOWN_HOST
 
     async def _enrol(self, request: Request) -> Response:
-        wanted = await self._messages.read(protocol.EnrolRequest, request, LONGEST_ENROLMENT, "")
-        letting_in = partial(enrol, self._hosts, self._keeper.placement, wanted, time.time())
-        record = await asyncio.get_running_loop().run_in_executor(self._enrolling, letting_in)
-        self._roster.enrol(record)
-        _log.info("enrolled", host=record.name, environment=record.environment)
+        understand = partial(decode, protocol.EnrolRequest)
+        wanted = await self._messages.read(understand, request, LONGEST_ENROLMENT, "")
+        address = _address(request.scope)
+        letting_in = partial(self._enrolments.enrol, wanted, address, time.time())
+        try:
+            record = await asyncio.get_running_loop().run_in_executor(self._enrolling, letting_in)
+        except DecisionAwaited:
+            self._keeper.reported(wanted.host.upper())
+            raise
+        before = self._roster.find(record.name)
+        member = self._roster.enrol(record)
+        if before is not None and before.key_sha256 == record.key_sha256:
+            know_starts(member, before.starts)
+        _log.info("enrolled", host=record.name, environment=record.environment, address=address)
         self._keeper.enrolled(record.name)
         return Response(status_code=204)
 
     async def _report(self, request: Request) -> Response:
-        member = self._authenticate(request.scope)
+        member, machine = self._authenticate(request.scope)
         if member is None:
-            return Response(_UNKNOWN_HOST, 401)
-        report = await self._messages.read(protocol.Report, request, LONGEST_REPORT, member.name)
-        if any(_ATTEMPT_ID.fullmatch(attempt.id) is None for attempt in report.attempts):
-            raise WireError("an attempt's id is malformed", where=member.name)
-        if len(report.digest) > _LONGEST_DIGEST or len(report.assignment) > _LONGEST_DIGEST:
-            raise WireError("a digest is too long", where=member.name)
+            return Response(self._unknown(request.scope), 401)
+        self._rates.spend(member.name, Sent.REPORTS, 1, time.monotonic())
+        now = time.time()
+        report = await self._messages.read(partial(screen_report, now=now), request, LONGEST_REPORT, member.name)
         if member.pushed:
             return Response(status_code=204)  # the server sees for itself what such a host has
-        await self._in_thread(self._reports.keep, member, report, time.time())
+        if machine.partition(b" ")[0] != member.run and (
+            refused := await self._meet(member, machine, request.scope)
+        ):
+            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
+        if not report.kept:
+            raise WireError("; ".join(report.notes), where=member.name)
+        self._rates.spend(member.name, Sent.ATTEMPTS, len(report.attempts), time.monotonic())
+        await self._in_thread(self._reports.keep, member, report, now)
         self._keeper.reported(member.name)
-        return Response(status_code=204)
+        if not report.notes:
+            return Response(status_code=204)
+        return JSONResponse(encode(protocol.ReportAnswer(report.notes)))
 
     async def _artifact(self, request: Request) -> Response:
-        member = self._authenticate(request.scope)
+        member, machine = self._authenticate(request.scope)
         if member is None:
-            return Response(_UNKNOWN_HOST, 401)
+            return Response(self._unknown(request.scope), 401)
+        if refused := why_barred(member, machine):
+            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
         path = self._artifacts.find(request.path_params["sha256"])
         if path is None:
             return JSONResponse({"error": "no such artifact is kept here"}, 404)
         return FileResponse(path, media_type="application/octet-stream")
 
     async def _keep_log(self, request: Request) -> Response:
-        member = self._authenticate(request.scope)
+        member, machine = self._authenticate(request.scope)
         if member is None:
-            return Response(_UNKNOWN_HOST, 401)
+            return Response(self._unknown(request.scope), 401)
+        if refused := why_barred(member, machine):
+            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
         attempt = request.path_params["attempt"]
         if _ATTEMPT_ID.fullmatch(attempt) is None or not await self._in_thread(
             self._attempts.belongs_to, attempt, member.name
         ):
             return JSONResponse({"error": "no such attempt was reported by this host"}, 404)
+        self._rates.spend(member.name, Sent.LOGS, 1, time.monotonic())
         async with self._messages.budget.read(request, protocol.LONGEST_LOG * 2, member.name) as body:
+            self._rates.spend(member.name, Sent.LOG_BYTES, len(body), time.monotonic())
             await self._in_thread(self._logs.keep, attempt, body)
         return Response(status_code=204)
 
-    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+    async def _in_thread(self, work: Callable[..., _Done], *arguments: Any) -> _Done:
         return await asyncio.get_running_loop().run_in_executor(self._workers, work, *arguments)
 
 
@@ -227,12 +320,19 @@ def _answering_errors(endpoint: _Endpoint) -> _Endpoint:
             return JSONResponse({"error": str(error)}, 503, {"Retry-After": "5"})
         except TooLarge as error:
             return JSONResponse({"error": str(error)}, 413)
+        except TooMuch as error:
+            _log.warning("too much from a host", host=error.where, why=error.what)
+            return JSONResponse({"error": str(error)}, 429, {"Retry-After": f"{error.wait:.0f}"})
         except WireError as error:
             _log.warning("malformed message", path=request.url.path, why=str(error))
             return JSONResponse({"error": str(error)}, 400)
         return response
 
     return answer
+
+
+def _is_name(busy: object) -> bool:
+    return isinstance(busy, str) and len(busy) <= _LONGEST_NAME and busy.isprintable()
 
 
 async def _read_small(receive: Receive) -> bytes:
@@ -246,7 +346,14 @@ async def _read_small(receive: Receive) -> bytes:
     return body
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+async def _answer(send: Send, status: int, body: bytes, wait: float = 0.0) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))] if body else []
+    if wait:
+        headers.append((b"retry-after", b"%d" % wait))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -6,6 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from reconciler.kernel.protocol import LONGEST_LOG
+from reconciler.kernel.screening import visible
+
 
 class AttemptLogs:
     """A folder of logs, one file an attempt. Attempt ids are checked by whoever calls."""
@@ -14,12 +17,16 @@ class AttemptLogs:
         self._folder = folder
 
     def keep(self, attempt: str, content: bytes) -> None:
-        """Keep a log; a second one of the same attempt takes the place of the first."""
+        """Keep the end of a log, as text in UTF-8: bytes that are no text are escaped.
+
+        A second log of the same attempt takes the place of the first.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, temporary = tempfile.mkstemp(dir=self._folder, prefix="incoming-")
+        text = visible(content[-LONGEST_LOG:].decode("utf-8", "backslashreplace"))
         try:
             with os.fdopen(handle, "wb") as out:
-                out.write(content)
+                out.write(text.encode()[-LONGEST_LOG:])
             Path(temporary).replace(self._path(attempt))
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -1,11 +1,15 @@
-"""Keeps what hosts say of themselves, whichever way it came: on record first, then in memory."""
+"""Keeps what hosts report, from an agent or by WinRM: on record first, then in memory."""
 
 from __future__ import annotations
 
+import structlog
+
 from reconciler.hosts.roster import Member
-from reconciler.kernel.protocol import Report
+from reconciler.kernel.screening import Screened
 from reconciler.store.attempts import AttemptStore
 from reconciler.store.hosts import HostStore
+
+_log = structlog.get_logger("reconciler.reports")
 
 
 class Reports:
@@ -15,15 +19,18 @@ class Reports:
         self._hosts = hosts
         self._attempts = attempts
 
-    def keep(self, member: Member, report: Report, now: float) -> None:
+    def keep(self, member: Member, report: Screened, now: float) -> None:
         """Keep a report. The same one twice counts once.
 
         Args:
             member: whose it is.
-            report: what it says.
+            report: what can be kept of what it says; without an observation, the last one stays.
             now: seconds since the epoch.
         """
+        if report.notes:
+            _log.warning("abnormal values in a report", host=member.name, notes=report.notes)
         self._attempts.record(member.name, report.attempts, now)
-        self._hosts.record_report(member.name, report.observation, report.digest, report.assignment, now)
+        if report.observation is not None:
+            self._hosts.record_report(member.name, report.observation, report.digest, report.assignment, now)
         member.report = report.digest
         member.last_seen = now

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 from reconciler.kernel.assignment import Assignment, Goal, Hold
 from reconciler.store.hosts import HostRecord
+from reconciler.store.machines import MachineRecord, MachineState
+
+Starts = Mapping[str, tuple[MachineRecord, ...]]
+"""The starts of agents that are on record, by host."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,12 @@ class Member:
     """Whether the server reaches the host itself, by WinRM."""
     failing: bool = False
     """Whether what it last said bore on what other hosts may begin: it told of a failed attempt."""
+    run: bytes = b""
+    """The start of its agent that speaks for it; empty before one has named itself."""
+    sequence: int = 0
+    """The number of the last check-in of that start."""
+    starts: tuple[MachineRecord, ...] = ()
+    """The starts of its agent that are on record, quarantined ones among them."""
 
     @property
     def assignment(self) -> Assignment | None:
@@ -47,10 +57,14 @@ class Member:
 class Roster:
     """The enrolled hosts. Safe for use by handlers in threads beside the event loop."""
 
-    def __init__(self, records: Iterable[HostRecord]) -> None:
+    def __init__(self, records: Iterable[HostRecord], starts: Starts | None = None) -> None:
         self._members = {record.name: _member(record) for record in records}
+        self._replaced: Mapping[str, str] = {}
         self._seen: set[str] = set()
         self._lock = threading.Lock()
+        for name, known in (starts or {}).items():
+            if (member := self._members.get(name)) is not None:
+                know_starts(member, known)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -69,6 +83,24 @@ class Roster:
         if member is None or not hmac.compare_digest(member.key_sha256, key_sha256):
             return None
         return member
+
+    def why_unknown(self, key_sha256: str) -> str:
+        """Return why a key proves nothing any more; empty where it never proved anything."""
+        return self._replaced.get(key_sha256, "")
+
+    def refresh(self, keys: Iterable[tuple[str, str, str]], starts: Starts, replaced: Mapping[str, str]) -> None:
+        """Take over what people have decided of hosts' keys and machines.
+
+        Args:
+            keys: name, environment and hash of the key of every host.
+            starts: the starts of their agents that are on record.
+            replaced: by the hash of a key that was replaced, why it proves nothing any more.
+        """
+        self._replaced = replaced
+        for name, environment, key_sha256 in keys:
+            if (member := self._members.get(name)) is not None:
+                member.enrolled_into, member.key_sha256 = environment, key_sha256
+                know_starts(member, starts.get(name, ()))
 
     def enrol(self, record: HostRecord) -> Member:
         """Take in a host that has just enrolled, or enrolled anew."""
@@ -114,6 +146,15 @@ class Roster:
             member.goals = assignment.goals
             member.hold = assignment.hold
             member.assigned = digest
+
+
+def know_starts(member: Member, starts: tuple[MachineRecord, ...]) -> None:
+    """Keep in memory which start of its agent speaks for a host."""
+    current = next((start.run for start in starts if start.state is MachineState.CURRENT), "")
+    run = current.encode()
+    if member.run != run:
+        member.sequence = 0
+    member.run, member.starts = run, starts
 
 
 def _member(record: HostRecord) -> Member:

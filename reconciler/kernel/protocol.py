@@ -21,7 +21,7 @@ CHECK_IN = "/agent/v1/check-in"
 """POST `CheckIn`; 204 when nothing is new, else 200 with a `CheckInAnswer`."""
 
 REPORT = "/agent/v1/report"
-"""POST `Report`; 204. Sending it again does no harm."""
+"""POST `Report`; 204, or 200 with a `ReportAnswer`. Sending it again does no harm."""
 
 ARTIFACTS = "/agent/v1/artifacts/"
 """GET with the sha256 appended; honours Range."""
@@ -31,6 +31,15 @@ LOGS = "/agent/v1/logs/"
 
 LONGEST_LOG = 4 * 1024 * 1024
 """Bytes of a log that are kept: of a longer one the end, where the failure stands."""
+
+
+MACHINE_HEADER = "Reconciler-Machine"
+"""A header of every request: run, start and machine, with a space between them.
+
+The run names this start of the agent, random; the start counts them, on disk; the machine is a fingerprint of the
+machine, empty where unknown. By these the server tells a restart from a reverted snapshot, and both from a second
+machine with the same key.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,13 @@ class CheckIn:
     """A host says that it lives: the digests of its last report and of the assignment it works from.
 
     ``busy`` names the package that a step is running for, so that a long install is seen while it runs.
+    ``sequence`` counts the check-ins of this start of the agent: one that counts back was reverted.
     """
 
     report: str
     assignment: str
     busy: str | None = None
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +71,15 @@ class CheckInAnswer:
 
     ``assignment_digest`` comes with an assignment. To the agent it is opaque: it says it back at each check-in,
     and never works it out, so that an agent of another release agrees with the server all the same.
+
+    ``notice`` is for the agent's log: why it is asked for nothing. ``renew`` asks it for a new run.
     """
 
     assignment: Assignment | None = None
     assignment_digest: str = ""
     send_report: bool = False
+    notice: str = ""
+    renew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,16 @@ class Report:
     assignment: str = ""
     attempts: tuple[Attempt, ...] = ()
     digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAnswer:
+    """What the server changed or left out of a report that it has kept. It refuses that permanently.
+
+    The agent logs the ``notes`` and sends none of it again.
+    """
+
+    notes: tuple[str, ...] = ()
 
 
 def hash_key(key: str) -> str:

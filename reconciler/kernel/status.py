@@ -49,6 +49,8 @@ class Reason(StrEnum):
     HOST_SILENT = "HostSilent"
     NEVER_REPORTED = "NeverReported"
     AWAITING_AGENT = "AwaitingAgent"
+    QUARANTINED = "Quarantined"
+    REPLACEMENT_PENDING = "ReplacementPending"
     UNAPPROVED = "Unapproved"
     REWRITTEN = "Rewritten"
     AWAITING_EVIDENCE = "AwaitingEvidence"

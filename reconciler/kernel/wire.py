@@ -21,6 +21,7 @@ from reconciler.kernel.errors import ReconcilerError
 T = TypeVar("T")
 
 _TAG = "$type"
+_SHOWN = 80
 
 
 class WireError(ReconcilerError):
@@ -81,14 +82,26 @@ def _decode(kind: Any, data: Any, path: str) -> Any:
         return _decode_dataclass(kind, data, path)
     if isinstance(kind, type) and issubclass(kind, Enum):
         try:
-            return kind(data)
+            return kind(data if isinstance(data, str) else None)
         except ValueError as error:
-            raise WireError(f"{data!r} is not a {kind.__name__}", where=path) from error
+            raise WireError(f"{_shown(data)} is not a {kind.__name__}", where=path) from error
     if kind is float and type(data) is int:
-        return float(data)
+        return _as_float(data, path)
     if type(data) is not kind:
         raise WireError(f"expected {getattr(kind, '__name__', kind)}, got {type(data).__name__}", where=path)
     return data
+
+
+def _as_float(data: int, path: str) -> float:
+    try:
+        return float(data)
+    except OverflowError as error:
+        raise WireError("a number is too large", where=path) from error
+
+
+def _shown(data: Any) -> str:
+    """Return what a peer sent in place of a word, for a message: bounded, and without what is nested in it."""
+    return repr(data[:_SHOWN]) if isinstance(data, str) else type(data).__name__
 
 
 def _decode_union(arms: tuple[Any, ...], data: Any, path: str) -> Any:
@@ -99,7 +112,7 @@ def _decode_union(arms: tuple[Any, ...], data: Any, path: str) -> Any:
         tag = data.get(_TAG) if isinstance(data, dict) else None
         inner = [arm for arm in inner if getattr(arm, "wire_tag", None) == tag]
         if not inner:
-            raise WireError(f"{tag!r} is no type that is known", where=path)
+            raise WireError(f"{_shown(tag)} is no type that is known", where=path)
     return _decode(inner[0], data, path)
 
 

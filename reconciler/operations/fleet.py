@@ -11,7 +11,8 @@ from reconciler.hosts.roster import Member, Roster
 from reconciler.kernel.assignment import Assignment
 from reconciler.kernel.kinds import find_packages
 from reconciler.kernel.observation import Observation
-from reconciler.planning.hosts import KnownHost
+from reconciler.operations.identity import alarms
+from reconciler.planning.hosts import Alarm, KnownHost
 from reconciler.rollout.assignments import Assigned, Assigner
 from reconciler.rollout.breaker import Trial, find_halts, trials
 from reconciler.rollout.guards import GuardedHost, Held, held_removals
@@ -47,7 +48,8 @@ def known_hosts(site: Site, desired: DesiredState) -> tuple[KnownHost, ...]:
     outlines |= {r.name: HostOutline(r.name, r.environment, r.observation is not None) for r in enrolled.values()}
     observed = {record.name: record.observation for record in enrolled.values() if record.observation is not None}
     assigned = _assignments(desired, tuple(outlines.values()), _evidence(site, lambda _names: observed))
-    known = [_known(item, enrolled.get(name)) for name, item in assigned.items()]
+    in_doubt = alarms(site)
+    known = [_known(item, enrolled.get(name), in_doubt.get(name)) for name, item in assigned.items()]
     return tuple(sorted(known, key=lambda host: (host.environment, host.name)))
 
 
@@ -70,7 +72,7 @@ def assign_all(site: Site, roster: Roster, desired: DesiredState) -> None:
     roster.assign({name: (item.assignment, item.digest) for name, item in assigned.items()})
 
 
-def known_host(member: Member, record: HostRecord) -> KnownHost:
+def known_host(member: Member, record: HostRecord, alarm: Alarm | None = None) -> KnownHost:
     """Return what is known of an enrolled host, with its assignment as the roster holds it."""
     assignment = member.assignment or Assignment(member.name, member.environment, "")
     return KnownHost(
@@ -83,6 +85,7 @@ def known_host(member: Member, record: HostRecord) -> KnownHost:
         member.last_seen,
         member.busy,
         record.trouble,
+        alarm,
     )
 
 
@@ -152,7 +155,7 @@ def _still_managed(assignment: Assignment, reports: Reports) -> frozenset[str]:
     return frozenset(goal.package for goal in assignment.goals if goal.package not in gone)
 
 
-def _known(assigned: Assigned, record: HostRecord | None) -> KnownHost:
+def _known(assigned: Assigned, record: HostRecord | None, alarm: Alarm | None) -> KnownHost:
     assignment = assigned.assignment
     if record is None:
         return KnownHost(assignment.host, assignment.environment, assignment, assigned.digest)
@@ -166,4 +169,5 @@ def _known(assigned: Assigned, record: HostRecord | None) -> KnownHost:
         record.last_seen,
         record.busy,
         record.trouble,
+        alarm,
     )

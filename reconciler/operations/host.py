@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.fleet import known_hosts
+from reconciler.operations.identity import last_replacement
 from reconciler.planning.hosts import KnownHost
 from reconciler.planning.status import HostStatus, host_status
 from reconciler.site import Site
 from reconciler.store.attempts import AttemptRecord
+from reconciler.store.replacements import Replacement
 
 RECENT_ATTEMPTS = 10
 """How many of a host's attempts are shown."""
@@ -24,11 +26,15 @@ class UnknownHost(ReconcilerError):
 
 @dataclass(frozen=True, slots=True)
 class HostDetail:
-    """One host: its standing, what is known of it, and its newest attempts."""
+    """One host: its standing, what is known of it, and its newest attempts.
+
+    ``replacement`` is how it came by its present key, where that took another one's place.
+    """
 
     status: HostStatus
     known: KnownHost
     attempts: tuple[AttemptRecord, ...]
+    replacement: Replacement | None
 
 
 def find_host(site: Site, name: str) -> KnownHost:
@@ -60,4 +66,5 @@ def host_detail(site: Site, name: str) -> HostDetail:
     """
     known = find_host(site, name)
     status = host_status(known, site.clock(), site.settings.silent_seconds)
-    return HostDetail(status, known, site.attempts.newest(host=known.name, limit=RECENT_ATTEMPTS))
+    attempts = site.attempts.newest(host=known.name, limit=RECENT_ATTEMPTS)
+    return HostDetail(status, known, attempts, last_replacement(site, known.name))

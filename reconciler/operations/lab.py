@@ -61,7 +61,7 @@ def lab_up(site: Site, names: Sequence[str], poll_seconds: float) -> tuple[HostS
             {
                 "server": url,
                 "host": host.name,
-                "token": make_token(site, environment),
+                "token": make_token(site, environment, host.name),
                 "ca": "ca.pem",
                 "pollSeconds": poll_seconds,
             }

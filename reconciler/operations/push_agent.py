@@ -112,7 +112,7 @@ def push_agent(
         say("the host fetches it")
         path = files.fetch(artifact)
         say("the host installs it")
-        _install(WinRMMachine(commands), host, path, make_token(site, host.environment))
+        _install(WinRMMachine(commands), host, path, make_token(site, host.environment, host.name))
     except HostAway as error:
         raise CannotPushAgent(
             f"the host cannot be reached: {error}", where=host.name, hint="is its WinRM service on?"

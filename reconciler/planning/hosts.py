@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 from reconciler.kernel.assignment import Assignment
 from reconciler.kernel.observation import Observation
+from reconciler.kernel.status import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something about a host's identity that a person must decide on, with the command to do so."""
+
+    reason: Reason
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +24,8 @@ class KnownHost:
     ``assignment`` is what it should have, ``assigned`` the digest of that, ``acknowledged`` the digest of what
     it last said that it works from. ``observation`` is ``None`` before its first report and ``last_seen``
     ``None`` before it enrolled; times are in seconds since the epoch. ``trouble`` says why the server could not
-    reach it, last time it tried; it is empty where it could, and for a host with an agent.
+    reach it, last time it tried; it is empty where it could, and for a host with an agent. ``alarm`` is set while
+    the host's identity is in doubt.
     """
 
     name: str
@@ -27,6 +37,7 @@ class KnownHost:
     last_seen: float | None = None
     busy: str | None = None
     trouble: str = ""
+    alarm: Alarm | None = None
 
 
 def is_silent(host: KnownHost, now: float, silent_after: float) -> bool:

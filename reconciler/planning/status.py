@@ -40,6 +40,13 @@ def host_status(host: KnownHost, now: float, silent_after: float) -> HostStatus:
         now: seconds since the epoch.
         silent_after: seconds without a word after which a host counts as silent.
     """
+    status = _judged(host, now, silent_after)
+    if host.alarm is None:
+        return status
+    return replace(status, health=Health.DEGRADED, reason=host.alarm.reason, message=host.alarm.message)
+
+
+def _judged(host: KnownHost, now: float, silent_after: float) -> HostStatus:
     if host.observation is None:
         said = "it has not enrolled" if host.last_seen is None else "it has enrolled but not reported yet"
         said = host.trouble or said

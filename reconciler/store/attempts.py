@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from reconciler.kernel.attempts import Attempt
-from reconciler.kernel.wire import decode, encode
+from reconciler.kernel.screening import read_stored
+from reconciler.kernel.wire import encode
 from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
 from reconciler.store.tables import attempts
@@ -76,7 +77,7 @@ class AttemptStore:
     def newest(
         self, *, host: str | None = None, package: str | None = None, limit: int = 50
     ) -> tuple[AttemptRecord, ...]:
-        """Return the newest attempts, the newest first.
+        """Return the newest attempts, the newest first. A row that cannot be read is passed over.
 
         Args:
             host: only this host's.
@@ -91,7 +92,11 @@ class AttemptStore:
         query = query.order_by(attempts.c.started_at.desc(), attempts.c.id).limit(limit)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return tuple(AttemptRecord(row.host, decode(Attempt, json.loads(row.document))) for row in rows)
+        return tuple(
+            AttemptRecord(row.host, attempt)
+            for row in rows
+            if (attempt := read_stored(Attempt, row.document)) is not None
+        )
 
     def of_package(self, package: str) -> dict[str, tuple[Attempt, ...]]:
         """Return all attempts at a package by host, the oldest first."""
@@ -100,7 +105,8 @@ class AttemptStore:
             rows = connection.execute(query.order_by(attempts.c.started_at, attempts.c.id)).all()
         found: dict[str, list[Attempt]] = {}
         for row in rows:
-            found.setdefault(row.host, []).append(decode(Attempt, json.loads(row.document)))
+            if (attempt := read_stored(Attempt, row.document)) is not None:
+                found.setdefault(row.host, []).append(attempt)
         return {host: tuple(made) for host, made in found.items()}
 
     def belongs_to(self, attempt_id: str, host: str) -> bool:

@@ -29,8 +29,12 @@ class Happened(StrEnum):
     """What a record tells of.
 
     ``REVISION_SEEN``: a new head of the branch, and what became of it. ``TOKEN_MADE``: an enrolment token.
-    ``HOST_ENROLLED``: a host with its key. ``ASSIGNED``: what hosts should have from now on. ``ATTEMPT_BEGUN`` and
-    ``ATTEMPT_ENDED``: a try at a step, as the host told it. ``RETRY_ASKED``: tries to be counted afresh.
+    ``HOST_ENROLLED``: a host with its key. ``REPLACEMENT_ASKED``, ``REPLACEMENT_REFUSED`` and ``HOST_REPLACED``:
+    a request to replace a host's key or environment, and what became of it. ``AGENT_WENT_BACK``: an agent that
+    continues from an earlier state. ``MACHINE_QUARANTINED``, ``MACHINE_APPROVED`` and ``MACHINE_REFUSED``: a
+    second machine with a host's key, and what a person decided. ``ASSIGNED``: what hosts should have from now on.
+    ``ATTEMPT_BEGUN`` and ``ATTEMPT_ENDED``: a try at a step, as the host told it. ``RETRY_ASKED``: tries to be
+    counted afresh.
     ``EVIDENCE_SEEN``: what the forge said of the change that a commit came by. ``DECIDED``: whether a commit may
     count for an environment. ``ADMITTED``: how far an environment goes, or that it waits. ``HOLD_CHANGED``: a hold
     that was put on, changed or lifted. ``OVERRIDDEN``: something that went on past a check, by whom and why.
@@ -42,6 +46,13 @@ class Happened(StrEnum):
     REVISION_SEEN = "revisionSeen"
     TOKEN_MADE = "tokenMade"  # noqa: S105 - no token
     HOST_ENROLLED = "hostEnrolled"
+    REPLACEMENT_ASKED = "replacementAsked"
+    REPLACEMENT_REFUSED = "replacementRefused"
+    HOST_REPLACED = "hostReplaced"
+    AGENT_WENT_BACK = "agentWentBack"
+    MACHINE_QUARANTINED = "machineQuarantined"
+    MACHINE_APPROVED = "machineApproved"
+    MACHINE_REFUSED = "machineRefused"
     ASSIGNED = "assigned"
     ATTEMPT_BEGUN = "attemptBegun"
     ATTEMPT_ENDED = "attemptEnded"

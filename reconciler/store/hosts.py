@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from reconciler.kernel.attempts import failure_of
 from reconciler.kernel.observation import Observation
-from reconciler.kernel.wire import decode, encode
+from reconciler.kernel.screening import read_stored
+from reconciler.kernel.wire import encode
 from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
+from reconciler.store.replacements import Replacement, ReplacementState, record_replaced
 from reconciler.store.tables import enrolment_tokens, hosts
 
 
@@ -55,13 +58,48 @@ class HostOutline:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentToken:
-    """A one-time permission to enrol. Only its hash is kept."""
+    """A one-time permission to enrol. Only its hash is kept.
+
+    ``host`` is the only host that it is for, ``None`` for any that is new. One that names its host may also
+    replace that host's key or environment.
+    """
 
     token_sha256: str
     environment: str
     expires_at: float
     used_by: str | None
     used_key_sha256: str | None
+    host: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The first digits of its hash: what people call it by."""
+        return self.token_sha256[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A host that asks to be known: with which key, and from which address.
+
+    ``placed`` says that a file of the desired state names the token's environment for it.
+    """
+
+    host: str
+    key_sha256: str
+    address: str
+    placed: bool = False
+
+
+class Enrolled(StrEnum):
+    """What became of an enrolment.
+
+    ``TOKEN_USED``: another host or key used the token meanwhile. ``NEEDS_DECISION``: the host has another key or
+    environment, and the token does not name it.
+    """
+
+    DONE = "done"
+    TOKEN_USED = "tokenUsed"  # noqa: S105 - no token
+    NEEDS_DECISION = "needsDecision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +147,8 @@ class HostStore:
             query = query.where(hosts.c.name.in_(wanted))
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return {row.name: decode(Observation, json.loads(row.observation)) for row in rows}
+        found = ((row.name, read_stored(Observation, row.observation)) for row in rows)
+        return {name: observation for name, observation in found if observation is not None}
 
     def find(self, name: str) -> HostRecord | None:
         """Return one host, or ``None``."""
@@ -117,16 +156,22 @@ class HostStore:
             row = connection.execute(sa.select(hosts).where(hosts.c.name == name)).one_or_none()
         return _record(row) if row is not None else None
 
-    def add_token(self, token_sha256: str, environment: str, now: float, expires_at: float) -> None:
+    def add_token(self, token: EnrolmentToken, now: float) -> None:
         """Keep a new enrolment token."""
         with self._database.write() as connection:
             connection.execute(
                 sa.insert(enrolment_tokens).values(
-                    token_sha256=token_sha256, environment=environment, created_at=now, expires_at=expires_at
+                    token_sha256=token.token_sha256,
+                    environment=token.environment,
+                    created_at=now,
+                    expires_at=token.expires_at,
+                    host=token.host,
                 )
             )
-            told = {"token": token_sha256[:12], "environment": environment, "expiresAt": expires_at}
-            append(connection, now, Happened.TOKEN_MADE, [told])
+            told = {"token": token.shown, "environment": token.environment, "expiresAt": token.expires_at}
+            append(
+                connection, now, Happened.TOKEN_MADE, [{**told, **({"host": token.host} if token.host else {})}]
+            )
 
     def find_token(self, token_sha256: str) -> EnrolmentToken | None:
         """Return a token, used or not, or ``None``."""
@@ -135,50 +180,57 @@ class HostStore:
             row = connection.execute(sa.select(table).where(table.c.token_sha256 == token_sha256)).one_or_none()
         if row is None:
             return None
-        return EnrolmentToken(row.token_sha256, row.environment, row.expires_at, row.used_by, row.used_key_sha256)
+        return EnrolmentToken(
+            row.token_sha256, row.environment, row.expires_at, row.used_by, row.used_key_sha256, row.host
+        )
 
-    def enrol(self, name: str, key_sha256: str, token: EnrolmentToken, now: float) -> bool:
-        """Enrol a host with a token, or a known host anew with a new key.
+    def enrol(self, asking: Enrolment, token: EnrolmentToken, now: float) -> Enrolled:
+        """Enrol a new host with a token; or a known one with the key it has, or with a token that names it.
 
-        Returns:
-            False where the token was used meanwhile by another host or key.
+        The token is used up in any case: one that needs a decision lets nobody else in meanwhile.
         """
-        table = enrolment_tokens
         with self._database.write() as connection:
-            taken = connection.execute(
-                sa.update(table)
-                .where(table.c.token_sha256 == token.token_sha256)
-                .where(
-                    sa.or_(
-                        table.c.used_by.is_(None),
-                        sa.and_(table.c.used_by == name, table.c.used_key_sha256 == key_sha256),
-                    )
-                )
-                .values(used_by=name, used_key_sha256=key_sha256, used_at=now)
-            )
-            if taken.rowcount != 1:
-                return False
+            if not _use_token(connection, asking, token, now):
+                return Enrolled.TOKEN_USED
+            known = connection.execute(sa.select(hosts).where(hosts.c.name == asking.host)).one_or_none()
+            if known is not None and not (
+                known.key_sha256 == asking.key_sha256 and (asking.placed or known.environment == token.environment)
+            ):
+                if token.host is None:
+                    return Enrolled.NEEDS_DECISION
+                record_replaced(connection, _replacement(known, asking, token, now))
             row = insert(hosts).values(
-                name=name,
+                name=asking.host,
                 environment=token.environment,
-                key_sha256=key_sha256,
+                key_sha256=asking.key_sha256,
                 enrolled_at=now,
                 last_seen=now,
             )
             connection.execute(
                 row.on_conflict_do_update(
                     index_elements=[hosts.c.name],
-                    set_={"environment": token.environment, "key_sha256": key_sha256, "last_seen": now},
+                    set_={
+                        "environment": token.environment,
+                        "key_sha256": asking.key_sha256,
+                        "last_seen": now,
+                    },
                 )
             )
             told = {
-                "host": name,
+                "host": asking.host,
                 "environment": token.environment,
-                "token": token.token_sha256[:12],
-                "keySha256": key_sha256,
+                "token": token.shown,
+                "keySha256": asking.key_sha256,
+                "address": asking.address,
             }
             append(connection, now, Happened.HOST_ENROLLED, [told])
-        return True
+        return Enrolled.DONE
+
+    def keys(self) -> tuple[tuple[str, str, str], ...]:
+        """Return name, environment and hash of the key of every host."""
+        query = sa.select(hosts.c.name, hosts.c.environment, hosts.c.key_sha256)
+        with self._database.read() as connection:
+            return tuple((row.name, row.environment, row.key_sha256) for row in connection.execute(query))
 
     def admit(self, name: str, environment: str, now: float) -> None:
         """Take in a host that the server reaches itself. It has no key, so nobody can speak for it."""
@@ -255,8 +307,40 @@ class HostStore:
             )
 
 
+def _use_token(connection: sa.Connection, asking: Enrolment, token: EnrolmentToken, now: float) -> bool:
+    """Mark a token as used; return whether that was still possible, or done by the same host and key before."""
+    table = enrolment_tokens
+    ours = sa.and_(table.c.used_by == asking.host, table.c.used_key_sha256 == asking.key_sha256)
+    taken = connection.execute(
+        sa.update(table)
+        .where(table.c.token_sha256 == token.token_sha256)
+        .where(sa.or_(table.c.used_by.is_(None), ours))
+        .values(used_by=asking.host, used_key_sha256=asking.key_sha256, used_at=now)
+    )
+    return taken.rowcount == 1
+
+
+def _replacement(
+    known: sa.Row[tuple[object, ...]], asking: Enrolment, token: EnrolmentToken, now: float
+) -> Replacement:
+    return Replacement(
+        number=0,
+        host=asking.host,
+        key_sha256=asking.key_sha256,
+        environment=token.environment,
+        old_key_sha256=known.key_sha256,
+        old_environment=known.environment,
+        token=token.shown,
+        address=asking.address,
+        asked_at=now,
+        state=ReplacementState.REPLACED,
+        decided_at=now,
+        decided_by=f"token {token.shown}, made for this host",
+    )
+
+
 def _record(row: sa.Row[tuple[object, ...]]) -> HostRecord:
     values = dict(row._mapping)
     document = values.pop("observation")
-    observation = decode(Observation, json.loads(document)) if document else None
+    observation = read_stored(Observation, document) if document else None
     return HostRecord(**values, observation=observation)

@@ -45,6 +45,42 @@ enrolment_tokens = sa.Table(
     sa.Column("used_by", sa.Text),
     sa.Column("used_key_sha256", sa.Text),
     sa.Column("used_at", sa.Float),
+    sa.Column("host", sa.Text),
+    comment="One-time permissions to enrol; one that names a host may also replace that host's key.",
+)
+
+replacements = sa.Table(
+    "replacements",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("host", sa.Text, nullable=False, index=True),
+    sa.Column("key_sha256", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("old_key_sha256", sa.Text, nullable=False),
+    sa.Column("old_environment", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("asked_at", sa.Float, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("decided_at", sa.Float),
+    sa.Column("decided_by", sa.Text, nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+    comment="Each request to replace a host's key or environment: from where, and who decided what.",
+)
+
+machines = sa.Table(
+    "machines",
+    metadata,
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("start", sa.Integer, nullable=False),
+    sa.Column("machine", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("first_seen", sa.Float, nullable=False),
+    sa.Column("came_back", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
+    comment="The last starts of each host's agent: two that speak in turns are two machines with one key.",
 )
 
 hosts = sa.Table(

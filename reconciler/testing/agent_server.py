@@ -10,7 +10,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -41,6 +41,9 @@ class AgentServer:
         self.date: Callable[[], str] | None = None
         self.lose_answers = 0
         self.fail_reports = 0
+        self.refuse_report: Callable[[protocol.Report], tuple[int, dict[str, str]] | None] = lambda _report: None
+        self.report_notes: tuple[str, ...] = ()
+        self.machines: list[str] = []
         self.changed = threading.Condition()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -85,6 +88,7 @@ class AgentServer:
 class _Handler(BaseHTTPRequestHandler):
     owner: AgentServer
     protocol_version = "HTTP/1.1"
+    _more_headers: Mapping[str, str] = {}
     disable_nagle_algorithm = True
 
     def setup(self) -> None:
@@ -119,15 +123,25 @@ class _Handler(BaseHTTPRequestHandler):
             return 401, b'{"error":"unknown host"}'
         if self.path == protocol.CHECK_IN:
             check_in = decode(protocol.CheckIn, data)
+            owner.machines.append(self.headers[protocol.MACHINE_HEADER])
             owner.check_ins.append(check_in)
             return self._check_in(check_in)
         if self.path == protocol.REPORT and owner.fail_reports:
             owner.fail_reports -= 1
             return 503, b'{"error":"out of order"}'
         if self.path == protocol.REPORT:
-            owner.reports.append(decode(protocol.Report, data))
-            return 204, b""
+            return self._report(decode(protocol.Report, data))
         return 404, b""
+
+    def _report(self, report: protocol.Report) -> tuple[int, bytes]:
+        owner = self.owner
+        if (refused := owner.refuse_report(report)) is not None:
+            status, self._more_headers = refused
+            return status, b'{"error":"refused by the test"}'
+        owner.reports.append(report)
+        if owner.report_notes:
+            return 200, json.dumps(encode(protocol.ReportAnswer(owner.report_notes))).encode()
+        return 204, b""
 
     def _check_in(self, check_in: protocol.CheckIn) -> tuple[int, bytes]:
         owner = self.owner
@@ -194,6 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        for name, value in self._more_headers.items():
+            self.send_header(name, value)
+        self._more_headers = {}
         self.end_headers()
         self.wfile.write(body)
 

@@ -67,6 +67,7 @@ class SimulatedMachine:
             self.windows.answer(probes),
             state.pending_renames,
             state.free_bytes,
+            state.machine_id,
         )
 
     def _spawn(self, folder: Path, _call: Call) -> Process:

@@ -64,3 +64,4 @@ class WindowsState:
     pending_renames: tuple[str, ...] = ()
     free_bytes: int | None = None
     signatures: tuple[SimulatedSignature, ...] = ()
+    machine_id: str = "simulated"

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.agent.artifacts import ArtifactCache
 from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable
-from reconciler.agent.transport import Server
+from reconciler.agent.transport import Caller, Server
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.protocol import hash_key
 from reconciler.kernel.signatures import Signature, Subject, Trust
@@ -36,7 +36,9 @@ def windows(tmp_path_factory):
 @pytest.fixture
 def cache(server, tmp_path, windows):
     signatures = SimulatedSignatures(windows)
-    return ArtifactCache(tmp_path / "artifacts", lambda: Server(server.url, None, "HOST7", "key"), signatures)
+    return ArtifactCache(
+        tmp_path / "artifacts", lambda: Server(server.url, None, Caller("HOST7", "key")), signatures
+    )
 
 
 def ranges(server):

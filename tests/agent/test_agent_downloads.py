@@ -18,7 +18,7 @@ from reconciler.agent.machine import ArtifactUnavailable
 from reconciler.agent.pace import Pace
 from reconciler.agent.quota import needed_artifacts
 from reconciler.agent.settings import SETTINGS_NAME
-from reconciler.agent.transport import Server
+from reconciler.agent.transport import Caller, Server
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.attempts import Outcome
 from reconciler.kernel.protocol import hash_key
@@ -34,7 +34,7 @@ def cache_with(server, tmp_path, tmp_path_factory):
     signatures = SimulatedSignatures(SimulatedWindows(tmp_path_factory.mktemp("machine") / "machine.json"))
     return lambda *rest, **named: ArtifactCache(
         tmp_path,
-        lambda: Server(server.url, None, "HOST7", "key"),
+        lambda: Server(server.url, None, Caller("HOST7", "key")),
         signatures,
         *rest,
         **named,

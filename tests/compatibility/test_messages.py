@@ -23,6 +23,7 @@ KINDS = {
     "check-in": protocol.CheckIn,
     "check-in-answer": protocol.CheckInAnswer,
     "report": protocol.Report,
+    "report-answer": protocol.ReportAnswer,
 }
 
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ class ScriptedHost:
 
     def __init__(self, server: Server, name: str, key: str = "key-of-its-own") -> None:
         self.name, self.key = name, key
+        self.machine = ""
+        """What it sends in the header by which machines are told apart; nothing where it is empty."""
+        self.sequence = 0
         self._server = server
         self.report = protocol.Report(Observation(), digest="before the first")
 
@@ -65,6 +69,8 @@ class ScriptedHost:
         connection = self._server.connect()
         data = body if isinstance(body, bytes) else json.dumps(encode(body)).encode()
         sent = {"Authorization": f"Bearer {self.name}:{self.key}", **(headers or {})}
+        if self.machine:
+            sent[protocol.MACHINE_HEADER] = self.machine
         try:
             connection.request(method, path, data if body is not None else None, sent)
             response = connection.getresponse()
@@ -82,7 +88,9 @@ class ScriptedHost:
 
     def check_in(self, assignment: str | None = None) -> Answer:
         digest = self.report.assignment if assignment is None else assignment
-        return self.ask("POST", protocol.CHECK_IN, protocol.CheckIn(self.report.digest, digest))
+        return self.ask(
+            "POST", protocol.CHECK_IN, protocol.CheckIn(self.report.digest, digest, sequence=self.sequence)
+        )
 
     def send(self, report: protocol.Report) -> Answer:
         self.report = replace(report, digest=protocol.report_digest(report.observation, report.assignment))
@@ -128,13 +136,21 @@ class Server:
         return host
 
 
+@contextmanager
+def running_server(folder: Path) -> Iterator[Server]:
+    """Run a daemon on `FILES` in ``folder``."""
+    with open_site(Settings(data=folder / "data", repository=str(folder / "fleet.git"))) as site:
+        running = Server(folder, site)
+        running.workspace.publish(FILES, "first")
+        try:
+            running.start()
+            eventually(site.revisions.in_force)
+            yield running
+        finally:
+            running.process.kill()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    data = tmp_path / "data"
-    with open_site(Settings(data=data, repository=str(tmp_path / "fleet.git"))) as site:
-        running = Server(tmp_path, site)
-        running.workspace.publish(FILES, "first")
-        running.start()
-        eventually(site.revisions.in_force)
+    with running_server(tmp_path) as running:
         yield running
-        running.process.kill()

@@ -192,7 +192,8 @@ def test_every_endpoint_has_its_row(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [protocol.EnrolRequest, protocol.CheckIn, protocol.CheckInAnswer, protocol.Report]
+    "message",
+    [protocol.EnrolRequest, protocol.CheckIn, protocol.CheckInAnswer, protocol.Report, protocol.ReportAnswer],
 )
 def test_every_field_of_a_message_has_its_row(message: Any) -> None:
     entries = Page.of("reference/protocol.md").section(message.__name__).entries()

@@ -13,7 +13,7 @@ from reconciler.operations.follow import follow
 from reconciler.operations.reviews import reviews_of
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
-from reconciler.store.hosts import EnrolmentToken
+from reconciler.store.hosts import Enrolled, Enrolment, EnrolmentToken
 from reconciler.testing.workspace import Workspace
 
 APP, TOOL = "{00000000-0000-0000-0000-00000000000F}", "{00000000-0000-0000-0000-00000000001F}"
@@ -68,8 +68,9 @@ class Installation:
 
     def enrol(self, host: str, environment: str = "dev") -> None:
         now = self.site.clock()
-        self.site.hosts.add_token(host, environment, now, now + 60)
-        assert self.site.hosts.enrol(host, "key", EnrolmentToken(host, environment, now + 60, None, None), now)
+        token = EnrolmentToken(host, environment, now + 60, None, None)
+        self.site.hosts.add_token(token, now)
+        assert self.site.hosts.enrol(Enrolment(host, "key", "10.0.0.7"), token, now) is Enrolled.DONE
 
     def report(self, host: str, *products: InstalledProduct) -> None:
         """Have a host say what is installed on it."""

@@ -21,6 +21,7 @@ from reconciler.operations.audit import BadHead, Head, audit_as_csv, audit_as_js
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.fleet import assign_all
 from reconciler.store.audit import GENESIS
+from reconciler.store.hosts import EnrolmentToken
 from tests.operations.conftest import APP, Installation, package_code, product_code
 
 ATTEMPT = Attempt("a1", "app", StepKind.INSTALL, "goal", "r1", 10.0, to_version="1.0.0")
@@ -122,7 +123,7 @@ def test_a_chain_that_was_written_anew_shows_by_a_head_that_was_noted(lived: Ins
     tamper(lived, "DELETE FROM audit")
     for _ in range(6):
         lived.enrol("HOST-3") if not told(lived) else lived.site.hosts.add_token(
-            "t" * 64 + str(_), "dev", 1.0, 2.0
+            EnrolmentToken("t" * 64 + str(_), "dev", 2.0, None, None), 1.0
         )
     found = verify_audit(lived.site, noted)
     assert any("not the one that was noted" in fault.what for fault in found.faults)

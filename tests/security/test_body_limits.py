@@ -7,17 +7,18 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 from starlette.requests import Request
 
-from reconciler.hosts import bodies
+from reconciler.hosts import parsing
 from reconciler.hosts.bodies import BodyBudget, Messages, TooBusy, TooLarge
 from reconciler.kernel import protocol
 from reconciler.kernel.observation import Observation
-from reconciler.kernel.wire import WireError
+from reconciler.kernel.wire import WireError, decode
 from reconciler.testing.waiting import eventually
 from tests.daemon.conftest import Server
 from tests.security.conftest import Clients, ClientsOf, head, is_closed, resident_bytes, running
@@ -153,20 +154,20 @@ async def test_a_large_message_is_parsed_beside_the_event_loop(monkeypatch: pyte
         where.append(threading.current_thread().name)
         return real(content)
 
-    monkeypatch.setattr(bodies.orjson, "loads", noting)
+    monkeypatch.setattr(parsing.orjson, "loads", noting)
     messages = Messages()
     for padding in (10, 200_000):
         content = json.dumps({"observation": {"system": "x" * padding}}).encode()
         body = Body(content)
         body.go_on.set()
-        report = await messages.read(protocol.Report, body.request, 10 * MEGABYTE, "host")
+        report = await messages.read(partial(decode, protocol.Report), body.request, 10 * MEGABYTE, "host")
         assert len(report.observation.system) == padding
     assert where[0] == threading.main_thread().name
     assert where[1].startswith("parse")
     bad = Body(b"{" * 200_000)
     bad.go_on.set()
     with pytest.raises(WireError):
-        await messages.read(protocol.Report, bad.request, 10 * MEGABYTE, "host")
+        await messages.read(partial(decode, protocol.Report), bad.request, 10 * MEGABYTE, "host")
 
 
 async def test_the_event_loop_runs_while_a_large_message_is_parsed() -> None:
@@ -174,7 +175,9 @@ async def test_the_event_loop_runs_while_a_large_message_is_parsed() -> None:
     content = json.dumps({"observation": {"system": "z"}, "new": [item] * 60_000}).encode()
     body = Body(content)
     body.go_on.set()
-    reading = asyncio.create_task(Messages().read(protocol.Report, body.request, 16 * MEGABYTE, "host"))
+    reading = asyncio.create_task(
+        Messages().read(partial(decode, protocol.Report), body.request, 16 * MEGABYTE, "host")
+    )
     turns = 0
     while not reading.done():
         await asyncio.sleep(0)

@@ -70,6 +70,15 @@ def free_bytes() -> int | None:
         return None
 
 
+def machine_id() -> str:
+    """Return what Windows called itself when it was installed (MachineGuid); empty where that cannot be read.
+
+    A copied disk has the same one until Sysprep makes another.
+    """
+    found = _value(r"SOFTWARE\Microsoft\Cryptography", "MachineGuid")
+    return found if isinstance(found, str) else ""
+
+
 def system() -> str:
     """Return the name and build of Windows. It does not change while Windows runs."""
     version = sys.getwindowsversion()

@@ -17,7 +17,14 @@ from reconciler.agent.local_runs import LocalRuns
 from reconciler.agent.local_runs import Process as LocalProcess
 from reconciler.agent.machine import Look
 from reconciler.agent.windows.apart import start_apart
-from reconciler.agent.windows.boot import booted_at, free_bytes, pending_renames, reboot_signals, system
+from reconciler.agent.windows.boot import (
+    booted_at,
+    free_bytes,
+    machine_id,
+    pending_renames,
+    reboot_signals,
+    system,
+)
 from reconciler.agent.windows.jobs import end_job
 from reconciler.agent.windows.patches import list_patches
 from reconciler.agent.windows.probes import answer_probes
@@ -61,6 +68,7 @@ class WindowsMachine:
             answer_probes(probes),
             pending_renames(),
             free_bytes(),
+            machine_id(),
         )
 
 

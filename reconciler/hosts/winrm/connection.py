@@ -28,6 +28,9 @@ from winrm.protocol import Protocol
 from reconciler.hosts.winrm.faults import HostUnreachable, refusal, unreachable
 from reconciler.kernel.errors import ReconcilerError
 
+LONGEST_OUTPUT = 64 * 1024 * 1024
+"""Bytes of a command's output that are kept: a host could write without end, until its time is over."""
+
 LONGEST_COMMAND = 8000
 """Characters of a command line: cmd takes 8,191, and the shell puts its own call before it.
 
@@ -245,6 +248,8 @@ class Connection:
             self._answered()
             out += some_out
             errors += some_errors
+            # Of more than that the end is kept, where logs tell most; an inventory then counts as incomplete.
+            del out[:-LONGEST_OUTPUT], errors[:-LONGEST_OUTPUT]
             if done:
                 self._end(protocol, shell, command)
                 return Finished(_signed(code), bytes(out), bytes(errors))

@@ -13,6 +13,7 @@ from reconciler.agent.machine import ArtifactRefused, ArtifactUnavailable
 from reconciler.agent.signers import demand_signer
 from reconciler.hosts.tickets import DOWNLOADS, TICKET_SECONDS, Tickets
 from reconciler.hosts.winrm.commands import Commands
+from reconciler.hosts.winrm.numbers import whole_number
 from reconciler.hosts.winrm.signatures import WinRMSignatures
 from reconciler.kernel.artifact import Artifact
 
@@ -129,7 +130,8 @@ class WinRMFiles:
                 repeatable=True,
             ).output
             code = re.search(rf"{_CODE}([0-9]+)", told)
-            return int(code[1]) if code is not None else _NO_CODE, _hash_in(told)
+            returned = whole_number(code[1]) if code is not None else None
+            return _NO_CODE if returned is None else returned, _hash_in(told)
         finally:
             self._server.tickets.withdraw(ticket)
 

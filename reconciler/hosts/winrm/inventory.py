@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.agent.machine import Look
+from reconciler.hosts.winrm.numbers import whole_number
 from reconciler.hosts.winrm.reg_query import KEY, all_found, incomplete, query, values_in
 from reconciler.kernel.identity import InvalidIdentity, unpack_guid
 from reconciler.kernel.observation import Context, InstalledPatch, InstalledProduct, PatchState, ProductState
@@ -232,7 +233,7 @@ def _free_bytes(lines: list[str]) -> int | None:
     """Return what is free on the system's drive: the last number of the last line, in whatever language."""
     last = next((line for line in reversed(lines) if line.strip()), "")
     numbers = re.findall(r"[0-9][0-9.,]*", last)
-    return int(re.sub("[.,]", "", numbers[-1])) if numbers else None
+    return whole_number(re.sub("[.,]", "", numbers[-1])) if numbers else None
 
 
 def _unpacked(text: str) -> str | None:
@@ -249,8 +250,8 @@ def _booted_at(lines: list[str]) -> int:
         return 0
     try:
         # Windows writes seven to nine digits after the point, Python reads six.
-        return int(datetime.fromisoformat(f"{match['time'][:26]}+00:00").timestamp())
-    except ValueError:
+        return max(0, int(datetime.fromisoformat(f"{match['time'][:26]}+00:00").timestamp()))
+    except (ValueError, OverflowError):
         return 0
 
 

@@ -11,6 +11,7 @@ import base64
 import re
 from collections.abc import Sequence
 
+from reconciler.hosts.winrm.numbers import whole_number
 from reconciler.kernel.probes import ABSENT, FAILED, Answer, Probe, ProbeKind
 
 _MARK = "===probe "
@@ -30,6 +31,7 @@ _NO_FILE = (0x80070002, 0x80070003)
 """What certutil returns where there is no such file, or no such folder."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_HEXADECIMAL = re.compile(r"0x[0-9A-Fa-f]{1,16}")
 _VALUE = re.compile(r" {4}.+? {4}(?P<type>REG_[A-Z_]+)(?: {4}(?P<data>.*))?")
 _DEFAULT = re.compile(r" {4}\([^()]+\) {4}(?P<type>REG_[A-Z_]+)(?: {4}(?P<data>.*))?")
 """The default value, whose name Windows writes in its own language."""
@@ -67,8 +69,8 @@ class Questions:
         lines: list[str] = []
         for line in text.splitlines():
             if line.startswith(_MARK):
-                number = line.removeprefix(_MARK).strip()
-                lines = parts.setdefault(int(number), []) if number.isdecimal() else []
+                number = whole_number(line.removeprefix(_MARK))
+                lines = parts.setdefault(number, []) if number is not None else []
             elif line.startswith(_END):
                 lines = []
             else:
@@ -156,7 +158,7 @@ def _port(probe: Probe, lines: list[str]) -> str:
 
 def _data(match: re.Match[str]) -> str:
     kind, data = match["type"], match["data"] or ""
-    if kind in ("REG_DWORD", "REG_QWORD") and data.startswith("0x"):
+    if kind in ("REG_DWORD", "REG_QWORD") and _HEXADECIMAL.fullmatch(data):
         return f"{kind}:{int(data, 16)}"
     if kind == "REG_MULTI_SZ":
         data = "\n".join(data.split(r"\0"))

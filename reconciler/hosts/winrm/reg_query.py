@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from reconciler.hosts.winrm.numbers import whole_number
 from reconciler.kernel.errors import ReconcilerError
 
 KEY = re.compile(r"HKEY_LOCAL_MACHINE\\(?P<path>.+)")
@@ -64,6 +65,6 @@ def all_found(lines: Sequence[str], host: str) -> list[tuple[str, str, str]]:
     values = list(values_in(lines))
     last = next((line for line in reversed(lines) if line), "")
     told = _COUNT.fullmatch(last)
-    if not last or (int(told["count"]) != len(values) if told is not None else values):
+    if not last or (whole_number(told["count"]) != len(values) if told is not None else values):
         raise incomplete(host)
     return values

@@ -9,6 +9,7 @@ import time
 from reconciler.agent.installer_log import decode_log
 from reconciler.agent.machine import RunResult
 from reconciler.hosts.winrm.commands import Commands, HostAway
+from reconciler.hosts.winrm.numbers import whole_number
 from reconciler.hosts.winrm.scripts import ALIVE, CLAIM, KILLED, LAST_LINE, LOG, RESULT
 from reconciler.hosts.winrm.tasks import task_name
 from reconciler.kernel.protocol import LONGEST_LOG
@@ -24,6 +25,7 @@ _AWAY_SECONDS = 90.0
 
 _FIRST_POLL, _LONGEST_POLL = 0.3, 5.0
 _LOG_SECONDS = 300.0
+_LONGEST_MESSAGE = 4096
 _ENDED, _ALIVE, _CLAIMED, _UNCLAIMED = "===ended", "===alive", "===claimed", "===unclaimed"
 _log = logging.getLogger(__name__)
 
@@ -142,7 +144,5 @@ class RemoteRun:
 
 def _read_result(told: str) -> RunResult | None:
     lines = told.splitlines()[1:]
-    try:
-        return RunResult(int(lines[0]), " ".join(lines[1:]))
-    except (IndexError, ValueError):
-        return None
+    code = whole_number(lines[0]) if lines else None
+    return RunResult(code, " ".join(lines[1:])[:_LONGEST_MESSAGE]) if code is not None else None

@@ -12,6 +12,7 @@ import re
 
 from reconciler.agent.machine import MachineError
 from reconciler.hosts.winrm.commands import Commands
+from reconciler.hosts.winrm.numbers import whole_number
 from reconciler.kernel.signatures import Signature, Subject, Trust
 
 _SECONDS = 300.0
@@ -60,14 +61,22 @@ class WinRMSignatures:
                 where=self._commands.host,
                 hint="may this account run PowerShell there?",
             )
-        code = int(status[1])
+        code = whole_number(status[1])
         subject = re.search(rf"^{_SUBJECT}([A-Za-z0-9+/=]+)", told, re.MULTILINE)
+        trust = _TRUST.get(code, Trust.UNKNOWN) if code is not None else Trust.UNKNOWN
         detail = f"status {code}" if code else ""
-        return Signature(_TRUST.get(code, Trust.UNKNOWN), _subject(subject[1]) if subject else None, detail)
+        return Signature(trust, _subject(subject[1]) if subject else None, detail)
 
 
 def _subject(encoded: str) -> Subject:
-    """Return whom a certificate names: .NET writes one attribute a line, so commas in names do no harm."""
-    lines = base64.b64decode(encoded).decode("utf-8", "replace").splitlines()
+    """Return whom a certificate names: .NET writes one attribute a line, so commas in names do no harm.
+
+    Raises:
+        MachineError: it is not base64.
+    """
+    try:
+        lines = base64.b64decode(encoded).decode("utf-8", "replace").splitlines()
+    except ValueError as error:
+        raise MachineError("it names a signer in no way that can be read") from error
     pairs = (line.partition("=") for line in lines)
     return Subject(tuple((key.strip(), value) for key, separator, value in pairs if separator))

@@ -54,6 +54,14 @@ def test_a_command_that_does_not_end_in_its_time_is_ended(service: Service, conn
     assert "signal/terminate" in service.requests[-1].message
 
 
+def test_of_output_without_end_only_the_end_is_kept(
+    service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.hosts.winrm.connection.LONGEST_OUTPUT", 10)
+    service.play("Receive", *[running(b"x" * 100)] * 3, done(b"the end"))
+    assert connection.run("endless").output == "xxxthe end"
+
+
 def test_a_connection_that_drops_is_picked_up_by_the_ids_of_shell_and_command(
     service: Service, connection: Connection
 ) -> None:
