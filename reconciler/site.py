@@ -24,6 +24,7 @@ from reconciler.store.outbox import OutboxStore
 from reconciler.store.pushes import PushStore
 from reconciler.store.retries import RetryStore
 from reconciler.store.revisions import RevisionStore
+from reconciler.store.sightings import SightingStore
 from reconciler.store.standings import StandingStore
 from reconciler.store.tickets import TicketStore
 
@@ -47,6 +48,7 @@ class Site:
     retries: RetryStore
     revisions: RevisionStore
     approvals: ApprovalStore
+    sightings: SightingStore
     holds: HoldStore
     standings: StandingStore
     outbox: OutboxStore
@@ -86,6 +88,7 @@ def open_site(settings: Settings) -> Iterator[Site]:
             RetryStore(database),
             revisions,
             ApprovalStore(database),
+            SightingStore(database),
             HoldStore(database),
             StandingStore(database),
             OutboxStore(database),

@@ -59,7 +59,9 @@ class Endpoint:
     fields: frozenset[str]
 
     def matches(self, method: str, path: str) -> bool:
-        pattern = re.sub(r"\\\{\w+\\\}", r"[^/]+", re.escape(self.path))
+        # The name of a ref may have slashes in it.
+        pattern = re.sub(r"\\\{ref\\\}$", ".+", re.escape(self.path))
+        pattern = re.sub(r"\\\{\w+\\\}", r"[^/]+", pattern)
         return method == self.method and re.fullmatch(pattern, path) is not None
 
 
