@@ -66,7 +66,12 @@ def _persons(people: People, identities: Iterable[Identity]) -> set[str]:
 
 
 def _stranger(people: People, change: Change, approval: Approval) -> Iterator[str]:
-    """Say that the account is another one than the person's, though it has the same name."""
+    """Say that the account is another one than the person's, though it has the same name.
+
+    Signatures and the built-in review name no accounts of a forge.
+    """
+    if not change.accounts:
+        return
     person, account = people.who(approval.by), change.accounts.get(approval.by, "")
     pinned = people.accounts(approval.by)
     if pinned and account not in pinned:

@@ -5,6 +5,7 @@ A rebase and a fast-forward put several commits on the branch, and forges name t
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from reconciler.approval.evidence import Change
@@ -15,6 +16,10 @@ from reconciler.desired.repository import GitRepository, RepositoryError
 
 LANDED = "refs/reconciler/landed/"
 """Where the mirror keeps the heads of changes that landed as other commits, to compare the two."""
+
+
+ASK_AGAIN_SECONDS = 300.0
+"""Seconds before the forge is asked again about a later commit that came by no change."""
 
 
 class LandedChanges:
@@ -30,6 +35,7 @@ class LandedChanges:
         self._reviews = reviews
         self._mirror = mirror
         self._branch = branch
+        self._none_at: dict[str, float] = {}
 
     def merged_change(self, commit: str) -> Change | None:
         """Return the change by which a commit came in, its head in the mirror; ``None`` where it came by none."""
@@ -53,9 +59,13 @@ class LandedChanges:
             later = self._mirror.first_parents(self._mirror.head(self._branch), commit) or ()
         except RepositoryError:
             return None
+        now = time.monotonic()
         for last in later[:MOST_REBASED]:
+            if now - self._none_at.get(last, float("-inf")) < ASK_AGAIN_SECONDS:
+                continue
             change = self._asked(last)
             if change is not None:
                 landed = landed_with(self._mirror, last, change)
                 return replace(change, landed=change.landed or last) if commit in landed else None
+            self._none_at[last] = now
         return None

@@ -147,6 +147,12 @@ def test_the_account_that_is_pinned_approves(httpserver: HTTPServer, forge: str)
     assert verdict(replace(change, pins=change.accounts)).approved
 
 
+def test_ids_at_a_forge_are_not_asked_of_other_approvals(httpserver: HTTPServer) -> None:
+    """Signatures and the built-in review know no ids."""
+    change = replace(told(httpserver, "github", "merged-by-merge-commit"), accounts={})
+    assert verdict(change, people=PINNED).approved
+
+
 @pytest.mark.parametrize("forge", EVERY)
 def test_a_check_that_the_author_reported_does_not_count(httpserver: HTTPServer, forge: str) -> None:
     change = told(httpserver, forge, "check-set-by-the-author")

@@ -107,6 +107,16 @@ def test_the_change_of_a_rebased_commit_is_found_by_the_last_of_them(story: Stor
     assert changes.merged_change(story.before) is None, "it was there before"
 
 
+def test_a_later_commit_that_came_by_no_change_is_not_asked_for_at_every_look(story: Story) -> None:
+    pushed = story.commit("straight.yaml", "pushed\n")
+    later = story.commit("straight.yaml", "pushed again\n")
+    forge = Named("none", story.change())
+    changes = LandedChanges(forge, story.repository, "main")
+    assert [changes.merged_change(pushed) for _ in range(3)] == [None] * 3
+    assert forge.asked.count(later) == 1
+    assert forge.asked.count(pushed) == 3
+
+
 def test_a_commit_among_those_of_a_rebase_that_was_not_approved_is_told(story: Story) -> None:
     story.git("cherry-pick", story.first)
     smuggled = story.commit("smuggled.yaml", "more\n", author="eve")
