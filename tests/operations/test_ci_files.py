@@ -258,7 +258,7 @@ def test_azure_shows_the_plan_and_updates_it_in_place(tmp_path: Path, forgery: F
     assert "2.0.0" not in now
     assert forgery.comments[7] == "somebody else's"
     assert [method for method, _ in forgery.requests] == ["GET", "POST", "GET", "PATCH"]
-    assert forgery.requests[1][1] == "/contoso/p/_apis/git/repositories/r/pullRequests/3/threads?api-version=7.1"
+    assert forgery.requests[1][1] == "/contoso/p/_apis/git/repositories/r/pullRequests/3/threads?api-version=7.0"
 
 
 def test_azure_annotates_findings(tmp_path: Path, forgery: Forgery) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009-forge"
+revision = "0009_forge"
 down_revision = "0008"
 
 
