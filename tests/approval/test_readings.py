@@ -86,6 +86,10 @@ def test_an_app_reports_by_its_own_account(server: HTTPServer) -> None:
     assert reports["build"] == ("app:github-actions", "app:15368")
 
 
+def test_who_pushed_long_before_the_change_was_opened_is_found(server: HTTPServer) -> None:
+    assert merged(server, "gitlab", "pushed-long-before").pushers == ("@ann",)
+
+
 def test_a_train_that_rebases_names_the_commit_that_it_put_on_the_branch(server: HTTPServer) -> None:
     change = merged(server, "gitlab", "merged-by-train")
     assert (change.landed, change.head) == (COMMITS["<merge>"], COMMITS["<first>"])

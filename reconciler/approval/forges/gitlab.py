@@ -27,6 +27,9 @@ from reconciler.desired.people import Identity
 PUBLIC = "https://gitlab.com/api/v4"
 """The API of gitlab.com."""
 
+LONGEST_UNOPENED = timedelta(days=90)
+"""How long before a change was opened its branch may have been pushed. Events from before are not read."""
+
 _PAGE = 100
 _PIPELINE = "pipeline"
 """The name under which the pipeline of a change's head stands among its checks, beside its jobs."""
@@ -130,7 +133,8 @@ class GitLab:
         versions = sorted((found for page in pages for found in page), key=lambda found: found.id)
         accounts = Accounts()
         stands = standing(self._words(path, versions, accounts), _retargeted_at(versions))
-        pushers = self._pushers(change, versions, accounts)
+        commits = self._commits(path)
+        pushers = self._pushers(change, _pushed_between(change.sha, versions, commits), accounts)
         reports = tuple(self._checks(change))
         return Change(
             name=f"!{change.iid}",
@@ -142,7 +146,7 @@ class GitLab:
             approvals=stands.approvals,
             rejections=stands.rejections,
             withdrawn=stands.withdrawn,
-            authors=self._authors(path),
+            authors=_authors(commits),
             by_mail_alone=True,
             pushers=pushers,
             unknown_pushers="" if pushers else "GitLab reports no push of it",
@@ -174,29 +178,25 @@ class GitLab:
             if reviewer.state == "requested_changes":
                 yield Review(_identity(reviewer.user, accounts), Word.REJECTED)
 
-    def _authors(self, path: str) -> tuple[Identity, ...]:
-        """Return who wrote and committed the commits, by mail: whose accounts these are is not told."""
+    def _commits(self, path: str) -> list[its.Commit]:
         pages = self._list(f"{path}/commits", tuple[its.Commit, ...])
-        commits = [commit for page in pages for commit in page]
-        mails = {mail for commit in commits for mail in (commit.author_email, commit.committer_email)}
-        return tuple(sorted(mails - {""}))
+        return [commit for page in pages for commit in page]
 
     def _pushers(
-        self, change: its.Change, versions: list[its.Version], accounts: Accounts
+        self, change: its.Change, between: tuple[datetime, datetime] | None, accounts: Accounts
     ) -> tuple[Identity, ...]:
         """Return who brought the branch to its head, by the events of the days around that; nobody if unknown.
 
         A push of more branches than GitLab reports one by one has an event that names no commit. So of a push of
         the same head to another branch nothing follows.
         """
-        heads = [version.created_at for version in versions if version.head_commit_sha == change.sha]
-        if change.source_project_id is None or not heads:
+        if change.source_project_id is None or between is None:
             return ()
         # Both ends are whole days, and are left out themselves.
         query = {
             "action": "pushed",
-            "after": f"{heads[0] - timedelta(days=2):%Y-%m-%d}",
-            "before": f"{heads[-1] + timedelta(days=2):%Y-%m-%d}",
+            "after": f"{between[0] - timedelta(days=2):%Y-%m-%d}",
+            "before": f"{between[1] + timedelta(days=2):%Y-%m-%d}",
         }
         path = f"/projects/{change.source_project_id}/events"
         try:
@@ -266,6 +266,27 @@ def _branch_of(change: its.Listed) -> str:
 def _landed(change: its.Change) -> str:
     """Return the commit by which a change came onto the branch. A fast-forward makes none of its own."""
     return change.merge_commit_sha or change.merged_commit_sha or change.squash_commit_sha or change.sha
+
+
+def _authors(commits: list[its.Commit]) -> tuple[Identity, ...]:
+    """Return who wrote and committed the commits, by mail: GitLab does not report whose accounts these are."""
+    mails = {mail for commit in commits for mail in (commit.author_email, commit.committer_email)}
+    return tuple(sorted(mails - {""}))
+
+
+def _pushed_between(
+    head: str, versions: list[its.Version], commits: list[its.Commit]
+) -> tuple[datetime, datetime] | None:
+    """Return the times between which a head was pushed; ``None`` where the change never had it.
+
+    A branch may be pushed long before its change is opened, but not before its commit was made.
+    """
+    times = [version.created_at for version in versions if version.head_commit_sha == head]
+    if not times:
+        return None
+    made = [commit.committed_date for commit in commits if commit.id == head and commit.committed_date is not None]
+    earliest = min([times[0], *made])
+    return max(earliest, times[0] - LONGEST_UNOPENED), times[-1]
 
 
 def _retargeted_at(versions: list[its.Version]) -> float:

@@ -93,6 +93,8 @@ class Version(Answer):
 class Commit(Answer):
     """A commit of a merge request."""
 
+    id: str
+    committed_date: AwareDatetime | None = None
     author_email: str
     committer_email: str
 
