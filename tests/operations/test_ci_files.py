@@ -64,6 +64,15 @@ def test_the_commands_are_commands_of_this_version(tmp_path: Path, forge: Forge)
         chosen.make_context(words[0], words[1:])
 
 
+def test_a_merge_queue_at_github_has_the_desired_state_checked(tmp_path: Path) -> None:
+    """A queue waits for every required check on the commit that it would merge."""
+    init(tmp_path, Forge.GITHUB, git=False)
+    content = ci_file(tmp_path, Forge.GITHUB)
+    assert set(content[True]) == {"pull_request", "merge_group"}, "YAML 1.1 reads the key on as true"
+    (comment,) = [step for step in content["jobs"]["desired-state"]["steps"] if "script" in step.get("with", {})]
+    assert "github.event_name == 'pull_request'" in comment["if"]
+
+
 class Forgery(ThreadingHTTPServer):
     """Takes comments as GitLab and Azure Repos do, and keeps them."""
 
