@@ -27,6 +27,7 @@ from reconciler.store.pushes import PushStore
 from reconciler.store.replacements import ReplacementStore
 from reconciler.store.retries import RetryStore
 from reconciler.store.revisions import RevisionStore
+from reconciler.store.sightings import SightingStore
 from reconciler.store.standings import StandingStore
 from reconciler.store.tickets import TicketStore
 
@@ -52,6 +53,7 @@ class Site:
     retries: RetryStore
     revisions: RevisionStore
     approvals: ApprovalStore
+    sightings: SightingStore
     holds: HoldStore
     standings: StandingStore
     outbox: OutboxStore
@@ -103,6 +105,7 @@ def _opened(settings: Settings) -> Iterator[Site]:
             RetryStore(database),
             revisions,
             ApprovalStore(database),
+            SightingStore(database),
             HoldStore(database),
             StandingStore(database),
             OutboxStore(database),

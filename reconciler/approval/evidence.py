@@ -22,11 +22,25 @@ class Approval:
     """Somebody's word that a change may go in.
 
     ``commit`` is the head that the change had when it was given; empty where the forge does not tell.
+    ``retargeted``: the change got another target branch after that, or the forge does not rule it out.
     """
 
     by: Identity
     commit: str
     at: float = 0.0
+    retargeted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """One report of a check. ``by`` are the names of who reported it; empty where the forge does not say.
+
+    An account is ``@login`` or a mail address. An app is ``app:`` and its name, or its id, at the forge.
+    """
+
+    name: str
+    state: CheckState
+    by: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,15 @@ class Change:
     ``approvals`` are those that stand: one that was taken back, dismissed or followed by a rejection of the same
     person is none. ``rejections`` are those who reject it still. Times are seconds since 1970; ``merged_by`` is
     empty and ``merged_at`` 0 where it is open.
+
+    ``target`` is the branch that it is merged into, ``base`` the commit that its head is compared with.
+    ``revision`` is the forge's own name of this pair of head and target, where it counts them. ``unknown_pushers``
+    says why nobody knows who pushed last; empty where that is known. ``by_mail_alone``: the forge reports authors
+    by mail address and does not say whose accounts these are. ``withdrawn`` are those who took back what they
+    said; ``removed`` are those of ``rejections`` who are reviewers no longer. ``reports`` are the checks with who
+    reported each. ``accounts`` are the forge's ids of the accounts that it names, and ``pins`` the ids that these
+    names had when they were first seen. ``landed`` is the commit by which it came onto the branch, and ``squash``
+    the one commit that a squash made of it; both are empty where the forge does not report them.
     """
 
     name: str
@@ -55,6 +78,18 @@ class Change:
     merged_by: Identity = ""
     merged_at: float = 0.0
     ref: str = ""
+    target: str = ""
+    base: str = ""
+    revision: str = ""
+    unknown_pushers: str = ""
+    by_mail_alone: bool = False
+    withdrawn: tuple[Identity, ...] = ()
+    removed: tuple[Identity, ...] = ()
+    reports: tuple[CheckReport, ...] = ()
+    accounts: Mapping[Identity, str] = field(default_factory=dict)
+    pins: Mapping[Identity, str] = field(default_factory=dict)
+    landed: str = ""
+    squash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +98,7 @@ class Evidence:
 
     ``change`` is what it came by, ``None`` where it was pushed straight to the branch. ``authors`` are those who
     wrote or committed what it brought in, by their mail addresses, as git has them. ``altered``: it holds
-    what neither side had, or merges something else than the change's head. ``signer`` is whose
+    what neither side had, or something else than the change's head; ``alteration`` says what. ``signer`` is whose
     key the commit itself is signed with; ``signers`` are those of the commits that it brought in, ``unsigned``
     the commits among these that carry no good signature. ``emergency`` is the reason that its trailer names.
     """
@@ -72,6 +107,7 @@ class Evidence:
     change: Change | None = None
     authors: tuple[Identity, ...] = ()
     altered: bool = False
+    alteration: str = ""
     signer: Identity = ""
     signers: tuple[Identity, ...] = ()
     unsigned: tuple[str, ...] = ()

@@ -16,12 +16,24 @@ class ForgeUnavailable(ReconcilerError):
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """A commit of a merge queue's, and the ref that the forge's repository has it under."""
+
+    commit: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenChange:
-    """A change that waits to be merged. ``number`` is the forge's own, ``branch`` what it asks to have merged."""
+    """A change that waits to be merged. ``number`` is the forge's own, ``branch`` what it asks to have merged.
+
+    ``queued`` are the commits by which a merge queue tests merging it.
+    """
 
     number: int
     branch: str
     change: Change
+    queued: tuple[Queued, ...] = ()
 
 
 class Reviews(Protocol):

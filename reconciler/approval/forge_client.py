@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import orjson
@@ -52,6 +52,11 @@ _BUSY = frozenset({429, 500, 502, 503, 504})
 _NOT_DONE = frozenset({429, 503})
 """Answers that say that nothing was done: what changes something may be asked for again."""
 
+_PAGE_SIZES = ("per_page", "limit", "$top")
+"""The parameters by which forges are asked for pages of a size."""
+
+_RATE_LIMIT = re.compile(r"\brate limit|\babuse detection", re.IGNORECASE)
+
 _NEXT_PAGE = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
 
 Shape = TypeVar("Shape")
@@ -74,6 +79,12 @@ class Refused(ForgeUnavailable):
     """A forge understands what was asked, and does not do it."""
 
     reference = "forge-refused"
+
+
+class Malformed(ForgeUnavailable):
+    """A forge's answer has not the form that its reference says."""
+
+    reference = "forge-malformed"
 
 
 class Answer(BaseModel):
@@ -149,14 +160,14 @@ class ForgeClient:
         """Return what an answer says, as what it should be.
 
         Raises:
-            ForgeUnavailable: it is not.
+            Malformed: it is not.
         """
         try:
             return TypeAdapter(shape).validate_python(page.content)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "the answer"
-            raise ForgeUnavailable(
+            raise Malformed(
                 f"the answer is not as {self._name}'s reference says: {place}: {first['msg'].lower()}",
                 where=self._where("GET", path),
                 hint="check RECONCILER_FORGE and RECONCILER_FORGE_URL, and whether the forge's version is too old",
@@ -200,7 +211,12 @@ class ForgeClient:
             page = Page(orjson.loads(content), headers)
         except orjson.JSONDecodeError as error:
             raise ForgeUnavailable(f"{self._name}'s answer is broken JSON", where=where) from error
-        if method == "GET" and "etag" in headers and len(content) <= LARGEST_KEPT:
+        if (
+            method == "GET"
+            and "etag" in headers
+            and len(content) <= LARGEST_KEPT
+            and not _may_be_full(page, path, query)
+        ):
             self._keep(path, query, page)
         return page
 
@@ -259,9 +275,7 @@ class ForgeClient:
             return NotAllowed(
                 told, where=where, hint="the token is not good, or no longer: see RECONCILER_FORGE_TOKEN"
             )
-        if status == 429 or (
-            status == 403 and (headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers)
-        ):
+        if _limits_rate(status, headers, said):
             return ForgeUnavailable(
                 f"{told} (no more requests are allowed for now)",
                 where=where,
@@ -309,6 +323,33 @@ class ForgeClient:
     def _where(self, method: str, path: str) -> str:
         address = path if path.startswith(("http://", "https://")) else self._base + path
         return f"{method} {address.partition('?')[0]}"
+
+
+def _may_be_full(page: Page, path: str, query: Query | None) -> bool:
+    """Return whether a page of a listing may have another one behind it by the next time.
+
+    An ETag covers what a page holds and not its ``Link`` header: a full page is the same when a next one begins.
+    """
+    said = dict(parse_qsl(urlsplit(path).query)) | {key: str(value) for key, value in (query or {}).items()}
+    sizes = [int(said[name]) for name in _PAGE_SIZES if said.get(name, "").isdigit()]
+    if "link" in page.headers and _NEXT_PAGE.search(page.headers["link"]):
+        return True
+    lists = page.content.values() if isinstance(page.content, dict) else (page.content,)
+    longest = max((len(found) for found in lists if isinstance(found, list)), default=0)
+    return any(longest >= size for size in sizes)
+
+
+def _limits_rate(status: int, headers: Mapping[str, str], said: str) -> bool:
+    """Return whether an answer says that too much was asked for.
+
+    GitHub's secondary limits come as 403, and at times without a header that says so.
+
+    Source: docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
+    if status == 429:
+        return True
+    told = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
+    return status == 403 and (told or _RATE_LIMIT.search(said) is not None)
 
 
 def _key(path: str, query: Query | None) -> str:

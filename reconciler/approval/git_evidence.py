@@ -9,6 +9,7 @@ import pygit2
 from pygit2.enums import SortMode
 
 from reconciler.approval.evidence import Change, Evidence
+from reconciler.approval.landing import alteration
 from reconciler.approval.pgp_signatures import verify_pgp
 from reconciler.approval.ssh_signatures import BadSignature, verify
 from reconciler.desired.people import Identity
@@ -42,12 +43,14 @@ def evidence_of(
     found = _commit(repository, commit)
     keys = tuple(pgp_keys)
     brought = _brought_in(repository, found)
+    altered = alteration(repository, found, change)
     signed = {str(each.id): signer_of(each, keys) for each in brought}
     return Evidence(
         commit=commit,
         change=change,
         authors=tuple(dict.fromkeys(_authors(found, brought))),
-        altered=_altered(repository, found, change),
+        altered=bool(altered),
+        alteration=altered,
         signer=signer_of(found, keys),
         signers=tuple(dict.fromkeys(signer for signer in signed.values() if signer)),
         unsigned=tuple(each for each, signer in signed.items() if not signer),
@@ -89,26 +92,6 @@ def _authors(commit: pygit2.Commit, brought: Iterable[pygit2.Commit]) -> Iterato
             mail = _MAIL.search(value)
             if trailer.casefold() == "co-authored-by" and mail is not None:
                 yield mail.group(1)
-
-
-def _altered(repository: GitRepository, commit: pygit2.Commit, change: Change | None) -> bool:
-    """Return whether a commit is anything else than its two sides put together, as git does that by itself.
-
-    Of a squash or a rebase the second side is the change's head, as far as the repository has it.
-    """
-    if len(commit.parents) > 2:
-        return True
-    handle = repository.handle()
-    if len(commit.parents) == 2:
-        ours, theirs = commit.parents
-        if change is not None and str(theirs.id) != change.head:
-            return True
-    elif commit.parents and change is not None and change.head in handle and change.head != str(commit.id):
-        ours, theirs = commit.parents[0], handle[change.head].peel(pygit2.Commit)
-    else:
-        return False
-    index = repository.merge(str(ours.id), str(theirs.id))
-    return index is None or index.conflicts is not None or index.write_tree(handle) != commit.tree_id
 
 
 def signer_of(signed: pygit2.Commit | pygit2.Tag, pgp_keys: Iterable[str]) -> Identity:

@@ -1,14 +1,42 @@
-"""Keeps one change of a branch and one comment on a change: finds what is there, else makes it. Knows no forge."""
+"""Keeps one change of a branch and one comment on a change, and reads open changes one by one. Knows no forge."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from reconciler.approval.forge_client import NotAllowed, NotThere, Refused
+import structlog
+
+from reconciler.approval.forge import OpenChange
+from reconciler.approval.forge_client import Malformed, NotAllowed, NotThere, Refused
+
+_log = structlog.get_logger("reconciler.forge")
 
 Found = TypeVar("Found")
 Kept = TypeVar("Kept")
+
+
+def each_open(there: Iterable[Found], read: Callable[[Found], OpenChange]) -> tuple[OpenChange, ...]:
+    """Return the open changes. One whose answer has not the documented form is left out, and none of the others.
+
+    Args:
+        there: what the forge lists.
+        read: returns one with all that is known of it.
+
+    Raises:
+        ForgeUnavailable: the forge cannot be asked, or none of them has the documented form.
+    """
+    opened: list[OpenChange] = []
+    trouble: Malformed | None = None
+    for found in there:
+        try:
+            opened.append(read(found))
+        except Malformed as error:
+            _log.warning("open change not readable", why=error.what, where=error.where)
+            trouble = error
+    if trouble is not None and not opened:
+        raise trouble
+    return tuple(opened)
 
 
 def keep_change(

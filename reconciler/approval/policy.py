@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.approval.evidence import Approval, Change, CheckState, Evidence
+from reconciler.approval.checks import not_passed
+from reconciler.approval.counting import refusal, rejections
+from reconciler.approval.evidence import Approval, Evidence
 from reconciler.desired.approvals import ApprovalPolicy
 from reconciler.desired.people import People
 
 _SHORT = 10
-_CHECK_WORDS = {
-    CheckState.FAILED: "has failed",
-    CheckState.PENDING: "has not finished",
-    None: "was never reported",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ def judge(policy: ApprovalPolicy, people: People, emergency_group: str, evidence
         reasons.append(refusal)
     approvers, missing = _approvers(policy, people, evidence)
     reasons += missing
-    reasons += _checks(policy, evidence.change)
+    reasons += not_passed(policy, people, evidence.change)
     if policy.signed:
         reasons += _unsigned(people, evidence)
     return Judgement(not reasons, tuple(reasons), approvers)
@@ -75,53 +72,28 @@ def _approvers(policy: ApprovalPolicy, people: People, evidence: Evidence) -> tu
     if change is None:
         return (), ["it was pushed straight to the branch: no change, so nobody approved it"]
     if evidence.altered:
-        return (), [f"the merge of {change.name} holds more than what was approved: merge it anew, as it is"]
+        more = evidence.alteration or "holds more than what was approved: merge it anew, as it is"
+        return (), [f"the merge of {change.name} {more}"]
     members = people.members(policy.groups)
     groups = " or ".join(policy.groups)
-    rejecting = sorted({people.who(by) for by in change.rejections} & members)
     counted: dict[str, Approval] = {}
     refused: dict[str, str] = {}
     for approval in change.approvals:
         person = people.who(approval.by)
-        why = _not_counted(policy, people, evidence, change, approval)
+        why = refusal(policy, people, evidence, change, approval)
         if not why and person not in members:
             why = f"{person} approved it, and is not in {groups}"
         if why:
             refused.setdefault(person, why)
         else:
             counted.setdefault(person, approval)
-    reasons = [f"{person} rejects it" for person in rejecting]
+    reasons = list(rejections(people, members, change))
     if len(counted) < policy.required:
         by = f", by {', '.join(counted)}" if counted else ""
         wanted = f"{policy.required} approval{'s' if policy.required > 1 else ''} by {groups}"
         reasons.append(f"it needs {wanted}, and has {len(counted) or 'none'}{by}")
         reasons += [why for person, why in refused.items() if person not in counted]
     return tuple(counted), reasons
-
-
-def _not_counted(
-    policy: ApprovalPolicy, people: People, evidence: Evidence, change: Change, approval: Approval
-) -> str:
-    """Return why an approval does not count, whoever may approve; empty where it does."""
-    person = people.who(approval.by)
-    writers = {people.who(by) for by in (change.requester, *change.authors, *evidence.authors) if by}
-    if person in writers:
-        return f"{person} approved it, and wrote a part of it or asked for it"
-    if person in {people.who(by) for by in change.pushers}:
-        return f"{person} approved it, and pushed to it last"
-    if policy.voided_by_push and approval.commit != change.head:
-        if not approval.commit:
-            return f"{person} approved it, and the forge does not tell for which commit"
-        given, now = approval.commit[:_SHORT], change.head[:_SHORT]
-        return f"{person} approved {given}, and {now} was pushed after that"
-    return ""
-
-
-def _checks(policy: ApprovalPolicy, change: Change | None) -> Iterator[str]:
-    for name in policy.checks:
-        state = change.checks.get(name) if change is not None else None
-        if state is not CheckState.PASSED:
-            yield f"the check {name} {_CHECK_WORDS[state]}"
 
 
 def _unsigned(people: People, evidence: Evidence) -> Iterator[str]:

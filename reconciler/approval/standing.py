@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.approval.evidence import Approval, CheckState
+from reconciler.approval.evidence import Approval, CheckReport, CheckState
 from reconciler.desired.people import Identity
 
 
@@ -30,30 +30,51 @@ class Review:
     at: float = 0.0
 
 
-def standing(reviews: Iterable[Review]) -> tuple[tuple[Approval, ...], tuple[Identity, ...]]:
-    """Return the approvals that stand, and who rejects: of each reviewer, the last word counts.
+NEVER = float("-inf")
+"""When something happened that never did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What reviewers say by now. ``withdrawn`` are those who took back what they had said."""
+
+    approvals: tuple[Approval, ...]
+    rejections: tuple[Identity, ...]
+    withdrawn: tuple[Identity, ...]
+
+
+def standing(reviews: Iterable[Review], retargeted_at: float = NEVER) -> Standing:
+    """Return what stands: of each reviewer, the last word counts.
 
     Args:
         reviews: the oldest first.
+        retargeted_at: when the change last got another target branch, in seconds since 1970. An approval of that
+            very second may have been given before.
     """
     last: dict[Identity, Review] = {}
     for review in reviews:
         last.pop(review.by, None)
         last[review.by] = review
-    approvals = tuple(
-        Approval(review.by, review.commit, review.at) for review in last.values() if review.word is Word.APPROVED
+    said = last.values()
+    return Standing(
+        tuple(
+            Approval(review.by, review.commit, review.at, review.at <= retargeted_at)
+            for review in said
+            if review.word is Word.APPROVED
+        ),
+        tuple(review.by for review in said if review.word is Word.REJECTED),
+        tuple(review.by for review in said if review.word is Word.WITHDRAWN),
     )
-    return approvals, tuple(review.by for review in last.values() if review.word is Word.REJECTED)
 
 
 _WORST_FIRST = (CheckState.FAILED, CheckState.PENDING, CheckState.PASSED)
 
 
-def gather(checks: Iterable[tuple[str, CheckState]]) -> dict[str, CheckState]:
+def gather(reports: Iterable[CheckReport]) -> dict[str, CheckState]:
     """Return each check by its name; of several of one name, the worst."""
     found: dict[str, CheckState] = {}
-    for name, state in checks:
-        found[name] = min(state, found.get(name, state), key=_WORST_FIRST.index)
+    for report in reports:
+        found[report.name] = min(report.state, found.get(report.name, report.state), key=_WORST_FIRST.index)
     return found
 
 

@@ -50,7 +50,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery of the forge's. ``name`` tells it from others, ``project`` is what it is about."""
+    """A delivery of the forge's. ``name`` tells it from others, ``project`` is what it is about.
+
+    ``project`` is empty where it is about none: of a group, of an app, or of a kind that is not known. Such a
+    delivery is genuine all the same. Forges that are answered with an error switch the webhook off.
+    """
 
     name: str
     project: str
@@ -63,7 +67,7 @@ def github(request: Request, secret: str) -> Delivery:
 
     Raises:
         NotGenuine: its signature is not of ``secret``.
-        NotUnderstood: it is not JSON, or is not about a repository.
+        NotUnderstood: it is not JSON.
     """
     _demand_signature(request, secret, "x-hub-signature-256", "sha256=")
     return _delivery(request, "x-github-delivery", ("repository", "full_name"))
@@ -76,7 +80,7 @@ def forgejo(request: Request, secret: str) -> Delivery:
 
     Raises:
         NotGenuine: its signature is not of ``secret``.
-        NotUnderstood: it is not JSON, or is not about a repository.
+        NotUnderstood: it is not JSON.
     """
     ours = "x-forgejo-signature" if "x-forgejo-signature" in request.headers else "x-gitea-signature"
     _demand_signature(request, secret, ours, "")
@@ -91,7 +95,7 @@ def gitlab(request: Request, secret: str) -> Delivery:
 
     Raises:
         NotGenuine: it is not signed by ``secret`` just now, or does not show it.
-        NotUnderstood: it is not JSON, or is not about a project.
+        NotUnderstood: it is not JSON.
     """
     if secret.startswith(_SIGNING):
         _demand_standard_signature(request, secret.removeprefix(_SIGNING))
@@ -109,7 +113,7 @@ def azure(request: Request, secret: str) -> Delivery:
 
     Raises:
         NotGenuine: the password is not ``secret``.
-        NotUnderstood: it is not JSON, or is not about a repository.
+        NotUnderstood: it is not JSON.
     """
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     try:
@@ -119,12 +123,13 @@ def azure(request: Request, secret: str) -> Delivery:
     if scheme.lower() != "basic" or not _same(password, secret):
         raise NotGenuine("it does not sign in with the secret as the password", hint=_HINT)
     found = _content(request)
-    repository = _part(found, "resource", "repository")
+    resource = _part(found, "resource")
+    # A comment on a pull request has the repository in the pull request.
+    repository = _part(resource, "repository") or _part(resource, "pullRequest", "repository")
     project, name = _part(repository, "project", "name"), _part(repository, "name")
-    if not isinstance(project, str) or not isinstance(name, str):
-        raise NotUnderstood("it is not about a repository")
+    about = f"{project}/{name}" if isinstance(project, str) and isinstance(name, str) else ""
     told = found.get("id")
-    return Delivery(told if isinstance(told, str) else _digest(request), f"{project}/{name}")
+    return Delivery(told if isinstance(told, str) else _digest(request), about)
 
 
 Reader = Callable[[Request, str], Delivery]
@@ -173,9 +178,7 @@ def _demand_standard_signature(request: Request, encoded: str) -> None:
 
 def _delivery(request: Request, header: str, place: tuple[str, str]) -> Delivery:
     project = _part(_content(request), *place)
-    if not isinstance(project, str):
-        raise NotUnderstood(f"it is not about a {place[0]}")
-    return Delivery(request.headers.get(header) or _digest(request), project)
+    return Delivery(request.headers.get(header) or _digest(request), project if isinstance(project, str) else "")
 
 
 def _content(request: Request) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from reconciler.approval.evidence import Change, CheckState
-from reconciler.approval.forge import Forge, ForgeUnavailable, OpenChange
+from reconciler.approval.forge import Forge, ForgeUnavailable, OpenChange, Queued
 from reconciler.approval.forge_client import NotAllowed, NotThere, Refused
 from reconciler.desired.repository import GitRepository, RepositoryError
 from reconciler.engine.handlers import Cause, Key, PermanentError, Registry, TemporaryError
@@ -47,6 +47,7 @@ class _Told:
     forecast: Forecast
     worked_out_at: float = NEVER
     written_at: float = NEVER
+    queued: tuple[Queued, ...] = ()
 
 
 _NOTHING = Forecast(CheckState.PENDING, "", "")
@@ -131,16 +132,30 @@ class Clerk:
         told = self._told.get(opened.number) or _Told(change, ("", None), _NOTHING)
         as_it_was = (told.change, told.base) == (change, base) and now - told.worked_out_at < WORK_OUT_SECONDS
         found = told.forecast if as_it_was else forecast(self._site, self._mirror, opened)
-        stands = (told.change.head, told.forecast) == (
+        stands = (told.change.head, told.forecast, told.queued) == (
             change.head,
             found,
+            opened.queued,
         ) and now - told.written_at < WRITE_SECONDS
         worked_out_at = told.worked_out_at if as_it_was else now
         # Kept before it is written: whoever may not be told there is told by other ways.
-        self._told[opened.number] = _Told(change, base, found, worked_out_at, told.written_at if stands else NEVER)
+        self._told[opened.number] = _Told(
+            change, base, found, worked_out_at, told.written_at if stands else NEVER, opened.queued
+        )
         if stands or not self._writes:
             return
         self._forge.set_status(change.head, CONTEXT, found.state, found.summary)
+        self._keep_queued(opened)
         self._forge.comment(opened.number, MARKER, found.report)
         _log.info("told what it would do", change=change.name, state=found.state, summary=found.summary)
         self._told[opened.number] = replace(self._told[opened.number], written_at=now)
+
+    def _keep_queued(self, opened: OpenChange) -> None:
+        """Set the status of the commits by which a merge queue tests a change: it merges none without it.
+
+        Such a commit holds what merging would give, other changes before it in the queue included.
+        """
+        for queued in opened.queued:
+            tested = replace(opened, change=replace(opened.change, head=queued.commit, ref=queued.ref))
+            found = forecast(self._site, self._mirror, tested)
+            self._forge.set_status(queued.commit, CONTEXT, found.state, found.summary)

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from reconciler.desired.fields import GroupName, Identity, Line, PublicKey, refuse
+from reconciler.desired.fields import AccountId, GroupName, Identity, Line, PublicKey, Reporter, refuse
 from reconciler.desired.manifest_model import Manifest
 
 MOST_REQUIRED = 20
@@ -24,6 +24,12 @@ class PersonManifest(Manifest):
         default_factory=list,
         description="Public keys that this person signs commits with: an SSH one as in authorized_keys, or an "
         "OpenPGP one in armor.",
+    )
+
+    account_ids: list[AccountId] = Field(
+        default_factory=list,
+        description="The ids of this person's accounts at the forge, written as text. An approval by an account "
+        "of the same login and another id is not counted.",
     )
 
     @model_validator(mode="after")
@@ -54,10 +60,24 @@ class ApprovalsManifest(Manifest):
     checks: list[Line] = Field(
         default_factory=list, description="Checks that must have passed, by their names at the forge."
     )
+    reporters: dict[Line, Annotated[list[Reporter], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Who may report a check, by the check's name: app: and the name or id of an app at the forge, "
+        "@login of an account, or a mail address. A report by anybody else is not counted.",
+    )
     signed: bool = Field(
         default=False,
         description="Whether every commit must be signed by a key of somebody under people in reconciler.yaml.",
     )
+
+    @model_validator(mode="after")
+    def _check_reporters(self) -> Self:
+        other = next((name for name in self.reporters if name not in self.checks), None)
+        if other is not None:
+            raise refuse(
+                f"reporters names {other!r}, and checks does not require it", "list it under checks as well"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_groups(self) -> Self:

@@ -20,6 +20,7 @@ def check_approvals(manifests: Manifests, suggester: Suggester) -> Iterator[Prob
         return
     people = _people(settings.manifest)
     yield from _shared(settings.path, people)
+    yield from _shared_accounts(settings.path, people)
     groups = {name: tuple(members) for name, members in settings.manifest.groups.items()}
     known = People(people, groups)
     for path, policy in _policies(manifests):
@@ -42,7 +43,8 @@ def check_approvals(manifests: Manifests, suggester: Suggester) -> Iterator[Prob
 
 def _people(settings: SettingsManifest) -> dict[str, Person]:
     return {
-        name: Person(name, tuple(person.known_as), tuple(person.keys)) for name, person in settings.people.items()
+        name: Person(name, tuple(person.known_as), tuple(person.keys), tuple(person.account_ids))
+        for name, person in settings.people.items()
     }
 
 
@@ -68,6 +70,17 @@ def _group(
         message = f"{group} has the team {teams[0]} in it, and who is in that is not known here"
         hint = "list the people who may approve by their logins or addresses"
         yield Problem(path, Rule.UNREACHABLE_APPROVAL, message, hint, location)
+
+
+def _shared_accounts(path: str, people: Mapping[str, Person]) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for name, person in people.items():
+        for account in person.accounts:
+            first = owners.setdefault(account, name)
+            if first != name:
+                message = f"the account {account} is {first}'s already"
+                hint = "list each account id under one person"
+                yield Problem(path, Rule.SHARED_IDENTITY, message, hint, ("people", name), on_key=True)
 
 
 def _shared(path: str, people: Mapping[str, Person]) -> Iterator[Problem]:

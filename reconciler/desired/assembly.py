@@ -65,7 +65,7 @@ def assemble(
         share_of(settings.removals.share),
         _notifications(settings.notifications),
         {
-            name: Person(name, tuple(person.known_as), tuple(person.keys))
+            name: Person(name, tuple(person.known_as), tuple(person.keys), tuple(person.account_ids))
             for name, person in sorted(settings.people.items())
         },
         _approvals(settings.approvals) or NO_APPROVALS,
@@ -100,6 +100,7 @@ def _approvals(manifest: ApprovalsManifest | None) -> ApprovalPolicy | None:
         manifest.voided_by_push,
         tuple(manifest.checks),
         manifest.signed,
+        tuple((check, tuple(names)) for check, names in sorted(manifest.reporters.items())),
     )
 
 

@@ -30,6 +30,8 @@ _SOURCE_PATTERN = r"^https?://[^/?#@\s\\]+([/?][^\s\\]*)?$"
 _MAIL_DOMAIN_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
 _MEMBER_PATTERN = r"^(@[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*|[^@\s]+@[^@\s]+)$"
 _IDENTITY_PATTERN = r"^(@[A-Za-z0-9._-]+|[^@\s]+@[^@\s]+)$"
+_ACCOUNT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_REPORTER_PATTERN = r"^(app:[A-Za-z0-9][A-Za-z0-9._-]*|@[A-Za-z0-9._\\-]+|[^@\s:]+@[^@\s]+)$"
 _DURATION_PATTERN = r"^[1-9][0-9]{0,4}[smhd]$"
 
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
@@ -221,6 +223,21 @@ def _identity(text: str) -> str:
     return text
 
 
+def _account_id(text: str) -> str:
+    if re.fullmatch(_ACCOUNT_PATTERN, text) is None:
+        raise refuse(
+            f"{text[:60]!r} is not an account's id", "write the id as the forge's API reports it, in quotes"
+        )
+    return text
+
+
+def _reporter(text: str) -> str:
+    if re.fullmatch(_REPORTER_PATTERN, text) is None:
+        hint = "write app: and the app's name or id, @login, or an e-mail address"
+        raise refuse(f"{text[:60]!r} does not name an app or an account", hint)
+    return text
+
+
 def _public_key(text: str) -> str:
     try:
         key_identity(text)
@@ -265,6 +282,8 @@ GrantName = Annotated[str, AfterValidator(_grant), text_schema(NAME_PATTERN)]
 MailDomain = Annotated[str, AfterValidator(_mail_domain), text_schema(_MAIL_DOMAIN_PATTERN)]
 ChannelName = Annotated[str, AfterValidator(_channel), text_schema(NAME_PATTERN)]
 Member = Annotated[str, AfterValidator(_member), text_schema(_MEMBER_PATTERN)]
+AccountId = Annotated[str, AfterValidator(_account_id), text_schema(_ACCOUNT_PATTERN)]
+Reporter = Annotated[str, AfterValidator(_reporter), text_schema(_REPORTER_PATTERN)]
 Identity = Annotated[str, AfterValidator(_identity), text_schema(_IDENTITY_PATTERN)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 Line = Annotated[str, AfterValidator(_line), text_schema(r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]

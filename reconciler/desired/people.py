@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from reconciler.desired.approvals import Person
@@ -9,6 +10,16 @@ from reconciler.desired.public_keys import key_identity
 
 Identity = str
 """Somebody as a system knows them: ``@login``, a mail address, or ``key:`` and the fingerprint of a key."""
+
+
+_FORGE_MADE = re.compile(
+    r"(?P<whole>(?:[0-9]+[+-])?(?P<login>[^@+]+))(?:\+[0-9]+)?@(?:users\.)?noreply\.", re.IGNORECASE
+)
+"""A mail address that a forge makes for an account that hides its own.
+
+Source: docs.github.com, Email addresses reference; docs.gitlab.com/user/profile, Use an automatically-generated
+private commit email; forgejo.org/docs/latest/admin/config-cheat-sheet, NO_REPLY_ADDRESS
+"""
 
 
 class People:
@@ -25,6 +36,7 @@ class People:
     def __init__(self, people: Mapping[str, Person], groups: Mapping[str, tuple[str, ...]]) -> None:
         self._names: dict[Identity, str] = {}
         self._known = frozenset(people)
+        self._people = people
         for person in people.values():
             for identity in identities_of(person):
                 self._names.setdefault(identity, person.name)
@@ -42,6 +54,16 @@ class People:
         """Return whether an identity stands under a person."""
         return self.who(identity) in self._known
 
+    def accounts(self, identity: Identity) -> frozenset[str]:
+        """Return the forge's ids of a person's accounts; none where they are not pinned."""
+        person = self._people.get(self.who(identity))
+        return frozenset(person.accounts) if person is not None else frozenset()
+
+    def has_mail(self, identity: Identity) -> bool:
+        """Return whether a mail address of the person is known."""
+        person = self._people.get(self.who(identity))
+        return person is not None and any(map(is_mail, person.known_as))
+
     def members(self, groups: Iterable[str]) -> frozenset[str]:
         """Return the persons in any of some groups. A team of a forge is no person, and not counted."""
         return frozenset(person for group in groups for person in self._groups.get(group, ()))
@@ -55,6 +77,21 @@ def identities_of(person: Person) -> tuple[Identity, ...]:
 def fold(identity: Identity) -> Identity:
     """Return the form under which identities are compared. Fingerprints keep their case: they are base64."""
     return identity if identity.startswith("key:") else identity.casefold()
+
+
+def is_mail(identity: Identity) -> bool:
+    """Return whether an identity is a mail address."""
+    return "@" in identity[1:] and not identity.startswith(("@", "key:"))
+
+
+def logins_of(mail: Identity) -> tuple[Identity, ...]:
+    """Return the accounts that a forge may have made an address for, such as ``12+ann@users.noreply.…``.
+
+    There are two of ``12-ann``, which can be a whole login. Of any other address there is none. Anybody can write
+    such an address into a commit: it shows who may have written it, and proves nothing.
+    """
+    found = _FORGE_MADE.match(mail) if is_mail(mail) else None
+    return tuple(dict.fromkeys((f"@{found['login']}", f"@{found['whole']}"))) if found is not None else ()
 
 
 def is_team(member: str) -> bool:

@@ -10,7 +10,9 @@ from reconciler.desired.repository import GitRepository
 from reconciler.operations.admitting import load_state, pgp_keys
 from reconciler.operations.desired import hosts_repository
 from reconciler.operations.forges import connected_forge
+from reconciler.operations.landed_changes import LandedChanges
 from reconciler.operations.review import open_forge
+from reconciler.operations.witnessed_forge import WitnessedForge
 from reconciler.site import Site
 
 
@@ -21,7 +23,13 @@ def forge_of(site: Site) -> Forge | None:
         ForgeMisconfigured, CredentialMissing: the settings name a forge, and not all that is needed to ask it.
         RepositoryError: the repository that the daemon holds cannot be made or read.
     """
-    return open_forge(site) if hosts_repository(site.settings) else connected_forge(site.settings)
+    if hosts_repository(site.settings):
+        return open_forge(site)
+    forge = connected_forge(site.settings)
+    if forge is None:
+        return None
+    project = f"{site.settings.forge}:{site.settings.forge_project.strip('/').casefold()}"
+    return WitnessedForge(forge, project, site.sightings, site.clock)
 
 
 def reviews_of(site: Site, mirror: GitRepository) -> Reviews:
@@ -33,7 +41,8 @@ def reviews_of(site: Site, mirror: GitRepository) -> Reviews:
     """
     forge = forge_of(site)
     if forge is not None:
-        return forge
+        built_in = hosts_repository(site.settings)
+        return forge if built_in else LandedChanges(forge, mirror, site.settings.branch)
 
     def keys() -> Iterable[str]:
         # Whose key it is is told by what was approved: here it only matters that signatures can be checked.

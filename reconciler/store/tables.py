@@ -262,6 +262,26 @@ reviewed = sa.Table(
     comment="What the forge said of the change that a commit came by; nothing where it came by none.",
 )
 
+sightings = sa.Table(
+    "sightings",
+    metadata,
+    sa.Column("forge", sa.Text, primary_key=True),
+    sa.Column("change", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    comment="What was seen of each change at a forge while it was open: its pushers, and who rejected it.",
+)
+
+forge_accounts = sa.Table(
+    "forge_accounts",
+    metadata,
+    sa.Column("forge", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    comment="The id that each login at a forge had when it was first seen.",
+)
+
 accounts = sa.Table(
     "accounts",
     metadata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ _AT = "2026-03-02T08:00:00Z"
 
 
 def user(name: str) -> dict[str, Any]:
-    return {"login": name, "id": 1, "type": "User"}
+    return {"login": name, "id": zlib.crc32(name.encode()), "type": "User"}
 
 
 @dataclass
@@ -83,7 +84,8 @@ class GitHubServer:
     def _list(self, asked: Any, _body: Any) -> tuple[Any, int]:
         heads = (None, asked.get("head"))
         wanted = [pull for pull in self.pulls.values() if pull["state"] == "open"]
-        return [pull for pull in wanted if asked.get("head") is None or pull["head"]["label"] in heads], 200
+        found = [pull for pull in wanted if asked.get("head") is None or pull["head"]["label"] in heads]
+        return [_listed(pull) for pull in found], 200
 
     def _create(self, _asked: Any, body: Any) -> tuple[Any, int]:
         number = max(self.pulls, default=0) + 1
@@ -105,18 +107,30 @@ class GitHubServer:
         return [], 200
 
     def _of_commit(self, _asked: Any, _body: Any, commit: str) -> tuple[Any, int]:
-        return [pull for pull in self.pulls.values() if pull["merge_commit_sha"] == commit], 200
+        return [_listed(pull) for pull in self.pulls.values() if pull["merge_commit_sha"] == commit], 200
 
     def _check_runs(self, *_: Any) -> tuple[Any, int]:
         return {"total_count": 0, "check_runs": []}, 200
 
-    def _combined(self, _asked: Any, _body: Any, commit: str) -> tuple[Any, int]:
-        newest = {status["context"]: status for status in self.statuses if status["sha"] == commit}
-        told = [{key: value for key, value in status.items() if key != "sha"} for status in newest.values()]
-        return {"state": "pending", "sha": commit, "total_count": len(told), "statuses": told}, 200
+    def _statuses(self, _asked: Any, _body: Any, commit: str) -> tuple[Any, int]:
+        found = [status for status in reversed(self.statuses) if status["sha"] == commit]
+        return [{key: value for key, value in status.items() if key != "sha"} for status in found], 200
+
+    def _activity(self, *_: Any) -> tuple[Any, int]:
+        told = []
+        for pull in self.pulls.values():
+            before = {"before": "0" * 40, "ref": f"refs/heads/{pull['head']['ref']}", "timestamp": _AT}
+            pushed = {"id": 1, "after": pull["head"]["sha"], "activity_type": "push", "actor": pull["user"]}
+            told.append(before | pushed)
+        return told, 200
+
+    def _timeline(self, _asked: Any, _body: Any, number: str) -> tuple[Any, int]:
+        commit = self.pulls[int(number)]["merge_commit_sha"]
+        merged = {"id": 1, "event": "merged", "commit_id": commit, "created_at": _AT, "actor": user("cleo")}
+        return [merged] if commit else [], 200
 
     def _set_status(self, _asked: Any, body: Any, commit: str) -> tuple[Any, int]:
-        self.statuses.append({"id": len(self.statuses), "sha": commit, **body})
+        self.statuses.append({"id": len(self.statuses), "sha": commit, "creator": user("reconciler"), **body})
         return {"id": len(self.statuses), **body}, 201
 
     def _comments(self, *_: Any) -> tuple[Any, int]:
@@ -139,15 +153,22 @@ _ROUTES: list[tuple[str, Any]] = [
     (r"GET /pulls/(\d+)", GitHubServer._show),
     (r"GET /pulls/(\d+)/reviews", GitHubServer._reviews),
     (r"GET /pulls/\d+/commits", GitHubServer._nothing),
-    (r"GET /activity", GitHubServer._nothing),
+    (r"GET (?:/repos/\w+/desired)?/activity", GitHubServer._activity),
+    (r"GET /issues/(\d+)/timeline", GitHubServer._timeline),
+    (r"GET /git/matching-refs/.*", GitHubServer._nothing),
     (r"GET /commits/(\w+)/pulls", GitHubServer._of_commit),
     (r"GET /commits/\w+/check-runs", GitHubServer._check_runs),
-    (r"GET /commits/(\w+)/status", GitHubServer._combined),
+    (r"GET /commits/(\w+)/statuses", GitHubServer._statuses),
     (r"POST /statuses/(\w+)", GitHubServer._set_status),
     (r"GET /issues/\d+/comments", GitHubServer._comments),
     (r"POST /issues/(\d+)/comments", GitHubServer._comment),
     (r"PATCH /issues/comments/(\d+)", GitHubServer._edit),
 ]
+
+
+def _listed(pull: dict[str, Any]) -> dict[str, Any]:
+    """Return a pull request as listings have it."""
+    return {key: value for key, value in pull.items() if key not in ("commits", "merged_by")}
 
 
 def _json(content: Any, status: int) -> Response:

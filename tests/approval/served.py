@@ -49,7 +49,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What the reference says of an endpoint, as far as it is used."""
+    """What the reference says of an endpoint, as far as it is used. ``nullable`` are fields that can be null."""
 
     page: str
     method: str
@@ -57,19 +57,26 @@ class Endpoint:
     query: frozenset[str]
     body: frozenset[str]
     fields: frozenset[str]
+    nullable: frozenset[str]
 
     def matches(self, method: str, path: str) -> bool:
-        pattern = re.sub(r"\\\{\w+\\\}", r"[^/]+", re.escape(self.path))
+        # The name of a ref may have slashes in it.
+        pattern = re.sub(r"\\\{ref\\\}$", ".+", re.escape(self.path))
+        pattern = re.sub(r"\\\{\w+\\\}", r"[^/]+", pattern)
         return method == self.method and re.fullmatch(pattern, path) is not None
 
 
 @dataclass(frozen=True)
 class Reference:
-    """All that the reference says. ``paging`` is how the pages of a listing are asked for."""
+    """All that the reference says. ``paging`` is how the pages of a listing are asked for.
+
+    ``described``: the forge has machine-readable descriptions that exchanges are checked against as well.
+    """
 
     base: str
     paging: str
     endpoints: dict[str, Endpoint]
+    described: bool
 
     @classmethod
     def of(cls, forge: str) -> Reference:
@@ -77,9 +84,9 @@ class Reference:
         endpoints = {}
         for name, told in said["endpoints"].items():
             method, _, path = told["request"].partition(" ")
-            sets = (frozenset(told.get(key, ())) for key in ("query", "body", "fields"))
+            sets = (frozenset(told.get(key, ())) for key in ("query", "body", "fields", "nullable"))
             endpoints[name] = Endpoint(told["page"], method, path, *sets)
-        return cls(said["base"], said["paging"], endpoints)
+        return cls(said["base"], said["paging"], endpoints, said.get("described", False))
 
 
 def situations(forge: str) -> list[str]:

@@ -54,7 +54,21 @@ def undocumented(exchange: Exchange, reference: Reference) -> list[str]:
     if exchange.status < 400:
         known = {part for name in endpoint.fields for part in prefixes(name)}
         found += sorted(set(fields_of(exchange.answer)) - known)
+        if not reference.described:
+            found += [f"{name}: null" for name in sorted(set(nulls_of(exchange.answer)) - endpoint.nullable)]
     return found
+
+
+def nulls_of(found: Any, path: str = "") -> Iterator[str]:
+    """Give the path of every null in an answer."""
+    if isinstance(found, list):
+        for item in found:
+            yield from nulls_of(item, path)
+    elif isinstance(found, dict):
+        for key, value in found.items():
+            yield from nulls_of(value, f"{path}.{key}" if path else key)
+    elif found is None:
+        yield path
 
 
 def prefixes(name: str) -> Iterator[str]:
@@ -78,6 +92,15 @@ def test_a_field_that_the_reference_lacks_is_found() -> None:
     exchange.answer[0]["user"]["role"] = "admin"
     exchange.query["order"] = "asc"
     assert undocumented(exchange, reference) == ["order", "approved", "user.role"]
+
+
+def test_a_null_that_the_reference_lacks_is_found() -> None:
+    """Of GitHub its own descriptions say what can be null: see test_descriptions."""
+    reference = Reference.of("gitlab")
+    exchange = next(found for found in load("gitlab", "merged-by-squash", reference) if found.name == "change")
+    exchange.answer["sha"] = None
+    exchange.answer["merged_at"] = None
+    assert undocumented(exchange, reference) == ["sha: null"]
 
 
 @pytest.mark.parametrize("forge", ANSWERS)

@@ -165,7 +165,9 @@ def test_a_squash_is_what_was_approved_or_it_is_told(clone: Clone) -> None:
     clone.git("commit", "-q", "--amend", "-m", "Squashed")
     other = clone.commit("d.txt", "Something else by that name")
     assert evidence_of(clone.repository, other, change).altered
-    assert not evidence_of(clone.repository, other, Change("#1", "", "", "@dora", "f" * 40, 0.0)).altered
+    gone = evidence_of(clone.repository, other, Change("#1", "", "", "@dora", "f" * 40, 0.0))
+    assert gone.altered
+    assert "its head ffffffffff is not in the repository" in gone.alteration
 
 
 def test_a_merge_that_was_amended_is_told(clone: Clone) -> None:

@@ -78,6 +78,20 @@ def test_no_more_requests_are_allowed(httpserver: HTTPServer, name: str) -> None
     assert not isinstance(error, NotAllowed)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+        "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.",
+    ],
+)
+def test_a_secondary_limit_that_no_header_names_is_one(httpserver: HTTPServer, name: str, text: str) -> None:
+    """Taken for a comment that may not be changed, it would have a second one written."""
+    error = refusal(httpserver, name, said(json.dumps({"message": text}), 403))
+    assert not isinstance(error, NotAllowed)
+    assert "no more requests" in error.what
+
+
 def test_a_forge_that_asks_for_a_long_pause_is_not_waited_for(httpserver: HTTPServer, name: str) -> None:
     error = refusal(httpserver, name, said("{}", 429, retry_after="3600"))
     assert "no more requests" in error.what
@@ -174,6 +188,38 @@ def test_what_is_still_so_is_not_sent_again(httpserver: HTTPServer) -> None:
     forge = FORGES["github"](httpserver.url_for("/api"))
     assert forge.open_changes() == forge.open_changes() == ()
     assert asked == [None, '"one"']
+
+
+def test_a_page_that_was_full_is_asked_for_again_with_the_next(httpserver: HTTPServer) -> None:
+    """GitHub's ETag does not cover the Link header: a full page stays as it is when a next one begins."""
+    reference = Reference.of("github")
+    exchanges = load("github", "merged-by-merge-commit", reference)
+    (review,) = next(found for found in exchanges if found.name == "reviews").answer
+    reviews = [{**review, "id": number, "user": {"login": f"r{number}", "id": number}} for number in range(100)]
+    served = Served(reference, exchanges)
+    rejection = {**review, "id": 200, "user": {"login": "cleo", "id": 3}, "state": "CHANGES_REQUESTED"}
+    told = list(reviews)
+
+    def answer(request: Request) -> Response:
+        if not request.path.endswith("/reviews"):
+            return served.answer(request)
+        page = int(request.args.get("page", "1"))
+        part = told[(page - 1) * 100 : page * 100]
+        etag = '"' + ",".join(str(found["id"]) for found in part) + '"'
+        if request.headers.get("If-None-Match") == etag:
+            return Response(status=304)
+        more = len(told) > page * 100
+        link = {"Link": f'<{request.base_url}?per_page=100&page={page + 1}>; rel="next"'} if more else {}
+        return Response(json.dumps(part), headers={"ETag": etag, **link}, content_type="application/json")
+
+    httpserver.expect_request(re.compile("/.*")).respond_with_handler(answer)
+    forge = FORGES["github"](httpserver.url_for(reference.base))
+    before = forge.merged_change(COMMIT)
+    told.append(rejection)
+    after = forge.merged_change(COMMIT)
+    assert before is not None
+    assert after is not None
+    assert (before.rejections, after.rejections) == ((), ("@cleo",))
 
 
 def test_a_commit_of_a_change_that_landed_as_another_has_none(httpserver: HTTPServer, name: str) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from structlog.testing import capture_logs
 from werkzeug import Request, Response
 
 from reconciler.approval.evidence import Change, CheckState
-from reconciler.approval.forge import ForgeUnavailable
-from reconciler.approval.forge_client import NotAllowed, Refused
+from reconciler.approval.forge import ForgeUnavailable, Queued
+from reconciler.approval.forge_client import Malformed, NotAllowed, Refused
 from reconciler.approval.keeping import keep_change, keep_comment
 from tests.approval.served import COMMITS, Reference, Served, load
 from tests.approval.test_odd_answers import FORGES
@@ -65,7 +66,76 @@ def test_an_approval_of_unknown_time_is_of_an_unknown_head(server: HTTPServer) -
 
 
 def test_a_status_of_an_older_head_says_nothing_of_this_one(server: HTTPServer) -> None:
-    assert merged(server, "azure_devops", "checked-before-a-push").checks == {"ci/ticket": CheckState.PASSED}
+    assert merged(server, "azure_devops", "checked-before-a-push").checks == {"ci/scan": CheckState.PASSED}
+
+
+def test_a_status_without_an_id_is_read(server: HTTPServer) -> None:
+    """The reference's own examples of a commit's statuses have none."""
+    assert merged(server, "azure_devops", "checked-without-an-id").checks == {"ci/scan": CheckState.PASSED}
+
+
+def test_the_newest_status_of_a_context_counts(server: HTTPServer) -> None:
+    found = merged(server, "github", "checked").checks
+    assert (found["ci/scan"], found["ci/sign"]) == (CheckState.FAILED, CheckState.PENDING)
+
+
+def test_an_app_reports_by_its_own_account(server: HTTPServer) -> None:
+    reports = {report.name: report.by for report in merged(server, "github", "checked").reports}
+    assert reports["ci/sign"] == ("app:scanner",)
+    assert reports["ci/scan"] == ("@ci",)
+    assert reports["build"] == ("app:github-actions", "app:15368")
+
+
+def test_who_pushed_long_before_the_change_was_opened_is_found(server: HTTPServer) -> None:
+    assert merged(server, "gitlab", "pushed-long-before").pushers == ("@ann",)
+
+
+def test_a_train_that_rebases_names_the_commit_that_it_put_on_the_branch(server: HTTPServer) -> None:
+    change = merged(server, "gitlab", "merged-by-train")
+    assert (change.landed, change.head) == (COMMITS["<merge>"], COMMITS["<first>"])
+
+
+def test_a_squash_that_is_merged_is_named(server: HTTPServer) -> None:
+    change = merged(server, "gitlab", "squashed-and-merged")
+    assert (change.landed, change.squash) == (COMMITS["<merge>"], COMMITS["<other>"])
+
+
+def test_the_timeline_names_the_merge_commit_where_the_pull_request_does_not(server: HTTPServer) -> None:
+    """As GitHub's API is from version 2026-03-10 on."""
+    assert merged(server, "github", "without-merge-commit-sha").landed == COMMITS["<merge>"]
+
+
+def test_an_author_without_an_account_is_known_by_address(server: HTTPServer) -> None:
+    authors = merged(server, "github", "written-by-an-unknown-account").authors
+    assert authors == ("gina@example.com", "noreply@github.com")
+
+
+def test_one_change_that_cannot_be_read_keeps_the_others(server: HTTPServer) -> None:
+    reference = Reference.of("github")
+    exchanges = load("github", "open", reference)
+    next(found for found in exchanges if found.name == "commits-14").answer[0]["author"] = {"name": "no account"}
+    served = Served(reference, exchanges)
+    server.expect_request(re.compile("/.*")).respond_with_handler(served.answer)
+    with capture_logs() as logs:
+        opened = FORGES["github"](server.url_for(reference.base)).open_changes()
+    assert [change.number for change in opened] == [12]
+    assert [log["event"] for log in logs] == ["open change not readable"]
+    server.clear()
+    next(found for found in exchanges if found.name == "commits").answer[0]["author"] = {"name": "no account"}
+    server.expect_request(re.compile("/.*")).respond_with_handler(Served(reference, exchanges).answer)
+    with pytest.raises(Malformed):
+        FORGES["github"](server.url_for(reference.base)).open_changes()
+
+
+def test_the_commits_of_a_merge_queue_are_told(server: HTTPServer) -> None:
+    reference = Reference.of("github")
+    exchanges = load("github", "open", reference)
+    ref = "refs/heads/gh-readonly-queue/main/pr-14-" + "ab" * 20
+    queued = {"ref": ref, "object": {"type": "commit", "sha": COMMITS["<other>"]}}
+    next(found for found in exchanges if found.name == "queued").answer.append(queued)
+    server.expect_request(re.compile("/.*")).respond_with_handler(Served(reference, exchanges).answer)
+    first, second = FORGES["github"](server.url_for(reference.base)).open_changes()
+    assert (first.queued, second.queued) == ((), (Queued(COMMITS["<other>"], ref),))
 
 
 def test_policies_are_checks_by_their_names(server: HTTPServer) -> None:

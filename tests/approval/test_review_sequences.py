@@ -67,7 +67,7 @@ class Told:
 
     @property
     def change(self) -> Change:
-        approvals, rejections = standing(self.reviews)
+        stands = standing(self.reviews)
         return Change(
             "#1",
             "",
@@ -75,8 +75,8 @@ class Told:
             self.pushed_by[0],
             self.head,
             0.0,
-            approvals,
-            rejections,
+            stands.approvals,
+            stands.rejections,
             authors=tuple(self.pushed_by),
             pushers=(self.pushed_by[-1],),
         )

@@ -134,12 +134,42 @@ def test_a_signed_delivery_of_another_time_is_refused(age: int) -> None:
 
 
 @pytest.mark.parametrize("forge", FORGES)
-@pytest.mark.parametrize(
-    "body", [b"payload=%7B%7D", b"[]", b"{}", b'{"repository": 7, "project": 7, "resource": 7}']
-)
-def test_a_genuine_delivery_in_no_known_form_is_not_understood(forge: str, body: bytes) -> None:
+def test_a_genuine_delivery_that_is_not_json_is_not_understood(forge: str) -> None:
+    body = b"payload=%7B%7D"
     with pytest.raises(NotUnderstood):
         read(forge, body, HEADERS[forge](body))
+
+
+@pytest.mark.parametrize("forge", FORGES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"{}",
+        b'{"repository": 7, "project": 7, "resource": 7}',
+        b'{"object_kind": "group", "group": {"full_path": "acme"}}',
+        b'{"action": "created", "installation": {"id": 1}}',
+        b'{"eventType": "build.complete", "resource": {"definition": {"name": "nightly"}}}',
+    ],
+)
+def test_a_genuine_delivery_about_no_project_is_taken_and_is_about_none(forge: str, body: bytes) -> None:
+    """GitLab switches a webhook off that is answered with errors."""
+    delivery = read(forge, body, HEADERS[forge](body))
+    assert not is_about(delivery, PROJECTS[forge.partition(",")[0]])
+    assert delivery.name
+
+
+def test_a_comment_at_azure_is_about_the_repository_of_its_pull_request() -> None:
+    repository = PUSHES["azure"]["resource"]["repository"]
+    event = "ms.vss-code.git-pullrequest-comment-event"
+    body = json.dumps({"eventType": event, "resource": {"pullRequest": {"repository": repository}}}).encode()
+    assert is_about(read("azure", body, HEADERS["azure"](body)), PROJECTS["azure"])
+
+
+async def test_a_genuine_delivery_about_no_project_is_answered_with_no_error() -> None:
+    receiver = Receiver()
+    assert await receiver.post(b'{"action": "created", "installation": {"id": 1}}') == 204
+    assert receiver.looks == 0
 
 
 class Receiver:

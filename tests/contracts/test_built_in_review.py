@@ -30,7 +30,6 @@ class BuiltInWorld:
 
     forge: Forge
     tells_heads = True
-    tells_pushers = True
 
     def __init__(self, site: Site) -> None:
         self._site = site

@@ -26,7 +26,6 @@ class ExchangeWorld:
     """A forge as its reference has it. A situation is a file of exchanges, chosen by the story's name."""
 
     tells_heads = True
-    tells_pushers = True
     forge: Forge
 
     def __init__(self, name: str, server: HTTPServer) -> None:
@@ -98,8 +97,6 @@ class GitLabWorld(ExchangeWorld):
 
 
 class ForgejoWorld(ExchangeWorld):
-    tells_pushers = False
-
     def __init__(self, server: HTTPServer) -> None:
         super().__init__("forgejo", server)
         self.forge = Forgejo(self.base, "acme/desired", "main", TOKEN)

@@ -10,7 +10,7 @@ import pygit2
 import pytest
 
 from reconciler.approval.evidence import Approval, Change, CheckState
-from reconciler.approval.forge import ForgeUnavailable, OpenChange
+from reconciler.approval.forge import ForgeUnavailable, OpenChange, Queued
 from reconciler.approval.forge_client import NotAllowed
 from reconciler.daemon.clerk import WORK_OUT_SECONDS, WRITE_SECONDS, Clerk
 from reconciler.engine.handlers import Cause, Key, TemporaryError
@@ -48,7 +48,11 @@ class RecordingForge:
         raise AssertionError("nothing is proposed here")
 
     def set_status(self, commit: str, _context: str, state: CheckState, text: str) -> None:
-        number = next(change.number for change in self.opened if change.change.head == commit)
+        number = next(
+            change.number
+            for change in self.opened
+            if commit in (change.change.head, *(queued.commit for queued in change.queued))
+        )
         if number in self.closed:
             raise NotAllowed("not yours")
         self.written.append(f"{number} {state}: {text}")
@@ -103,6 +107,23 @@ def test_each_open_change_is_told_once(story: Story) -> None:
         "13 failed",
     ]
     assert len(written) == 4
+    assert story.look() == []
+
+
+def test_what_a_merge_queue_tests_has_a_status_of_its_own(story: Story) -> None:
+    """GitHub merges nothing from a queue whose own commit lacks a status that is required."""
+    story.open(12, "2.0.0")
+    story.look()
+    workspace = story.installation.workspace
+    back = workspace.head
+    workspace.write({DEV: FILES[DEV].replace("1.0.0", "9.9.9")})
+    commit = workspace.commit("what the queue would merge")
+    ref = f"refs/heads/gh-readonly-queue/main/pr-12-{back}"
+    pygit2.Repository(str(workspace.folder)).remotes["origin"].push([f"refs/heads/main:{ref}"])
+    workspace.reset(back)
+    story.forge.opened[0] = replace(story.forge.opened[0], queued=(Queued(commit, ref),))
+    written = [line.partition(":")[0] for line in story.look()]
+    assert written[:2] == ["12 passed", "12 failed"], "the change is fine, and not what it would be merged with"
     assert story.look() == []
 
 

@@ -64,6 +64,15 @@ def test_the_commands_are_commands_of_this_version(tmp_path: Path, forge: Forge)
         chosen.make_context(words[0], words[1:])
 
 
+def test_a_merge_queue_at_github_has_the_desired_state_checked(tmp_path: Path) -> None:
+    """A queue waits for every required check on the commit that it would merge."""
+    init(tmp_path, Forge.GITHUB, git=False)
+    content = ci_file(tmp_path, Forge.GITHUB)
+    assert set(content[True]) == {"pull_request", "merge_group"}, "YAML 1.1 reads the key on as true"
+    (comment,) = [step for step in content["jobs"]["desired-state"]["steps"] if "script" in step.get("with", {})]
+    assert "github.event_name == 'pull_request'" in comment["if"]
+
+
 class Forgery(ThreadingHTTPServer):
     """Takes comments as GitLab and Azure Repos do, and keeps them."""
 
@@ -258,7 +267,7 @@ def test_azure_shows_the_plan_and_updates_it_in_place(tmp_path: Path, forgery: F
     assert "2.0.0" not in now
     assert forgery.comments[7] == "somebody else's"
     assert [method for method, _ in forgery.requests] == ["GET", "POST", "GET", "PATCH"]
-    assert forgery.requests[1][1] == "/contoso/p/_apis/git/repositories/r/pullRequests/3/threads?api-version=7.1"
+    assert forgery.requests[1][1] == "/contoso/p/_apis/git/repositories/r/pullRequests/3/threads?api-version=7.0"
 
 
 def test_azure_annotates_findings(tmp_path: Path, forgery: Forgery) -> None:

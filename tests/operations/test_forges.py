@@ -12,8 +12,13 @@ from reconciler.approval.forges.forgejo import Forgejo
 from reconciler.approval.forges.github import GitHub
 from reconciler.approval.forges.gitlab import GitLab
 from reconciler.grants.credentials import CredentialMissing
+from reconciler.operations.desired import mirror_of
 from reconciler.operations.forges import ForgeMisconfigured, connected_forge, webhook_secret
+from reconciler.operations.landed_changes import LandedChanges
+from reconciler.operations.reviews import forge_of, reviews_of
+from reconciler.operations.witnessed_forge import WitnessedForge
 from reconciler.settings import Settings
+from reconciler.site import open_site
 
 GOOD: dict[str, dict[str, Any]] = {
     "github": {"forge": "github", "forge_project": "acme/desired"},
@@ -96,3 +101,10 @@ def test_the_secret_of_the_webhook_is_referred_to(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("of the webhook\n")
     assert webhook_secret(settings(webhook_secret=f"file:{file}")) == "of the webhook"
+
+
+def test_what_is_seen_at_a_forge_is_kept_and_rebases_are_followed(tmp_path: Path) -> None:
+    given = settings(**GOOD["github"], data=tmp_path / "data", repository=str(tmp_path / "fleet.git"))
+    with open_site(given) as site:
+        assert isinstance(forge_of(site), WitnessedForge)
+        assert isinstance(reviews_of(site, mirror_of(site)), LandedChanges)

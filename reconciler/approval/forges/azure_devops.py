@@ -1,7 +1,8 @@
 """Azure DevOps Services and Server. Reports what the REST API knows; judges nothing.
 
 Source: learn.microsoft.com/rest/api/azure/devops/git, version 7.0, which Azure DevOps Server has since 2022. A
-vote names neither commit nor time: where a pull request had more than one head, nobody can tell which was meant.
+vote names neither commit nor time: where a pull request had more than one head or target branch, a vote alone does
+not say which was meant.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import base64
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from reconciler.approval.evidence import Change, CheckState
+from reconciler.approval.accounts import Accounts
+from reconciler.approval.evidence import Change, CheckReport, CheckState
 from reconciler.approval.forge import OpenChange
 from reconciler.approval.forge_client import MOST_PAGES, ForgeClient, Shape
 from reconciler.approval.forges import azure_devops_answers as its
-from reconciler.approval.keeping import keep_change, keep_comment
-from reconciler.approval.standing import Review, Word, gather, seconds, standing
+from reconciler.approval.keeping import each_open, keep_change, keep_comment
+from reconciler.approval.standing import NEVER, Review, Word, gather, seconds, standing
 from reconciler.desired.people import Identity
 
 PUBLIC = "https://dev.azure.com"
@@ -42,6 +44,15 @@ _STATES = {
     "broken": CheckState.FAILED,
 }
 """How statuses and the evaluations of policies stand. All else has not ended."""
+
+_RETARGETED = "retarget"
+"""The reason of an iteration that another target branch made.
+
+Source: learn.microsoft.com/rest/api/azure/devops/git/pull-request-iterations, IterationReason
+"""
+
+_POLICIES = "app:azure-policy"
+"""Who reports how a pull request stands with the branch's policies."""
 
 _NOT_APPLICABLE = "notApplicable"
 _OUR_STATES = {CheckState.PASSED: "succeeded", CheckState.FAILED: "failed", CheckState.PENDING: "pending"}
@@ -82,12 +93,12 @@ class AzureDevOps:
             and pull.target_ref_name == self._target
             and _id(pull.last_merge_commit) == commit
         ]
-        return self._change(self._whole(min(made))) if made else None
+        return self._change(min(made))[1] if made else None
 
     def open_changes(self) -> tuple[OpenChange, ...]:
         """Return the active pull requests into the branch, the oldest first."""
         active = sorted(self._active({}), key=lambda pull: pull.pull_request_id)
-        return tuple(self._open_change(pull.pull_request_id) for pull in active)
+        return each_open(active, lambda pull: self._open_change(pull.pull_request_id))
 
     def propose(self, branch: str, title: str, body: str) -> OpenChange:
         """Open a pull request from ``branch``, or give the active one its title and description."""
@@ -152,33 +163,46 @@ class AzureDevOps:
         return self._get(f"{self._pulls}/{number}", its.WholePull)
 
     def _open_change(self, number: int) -> OpenChange:
-        pull = self._whole(number)
+        pull, change = self._change(number)
         branch = pull.source_ref_name.removeprefix("refs/heads/")
-        return OpenChange(number, branch if pull.fork_source is None else f"fork:{branch}", self._change(pull))
+        return OpenChange(number, branch if pull.fork_source is None else f"fork:{branch}", change)
 
-    def _change(self, pull: its.WholePull) -> Change:
-        number = pull.pull_request_id
+    def _change(self, number: int) -> tuple[its.WholePull, Change]:
+        """Return a pull request, and what is known of it.
+
+        Votes are read after the iterations: one given meanwhile is put to an older iteration, never to a newer.
+        """
         path = f"{self._of_pull}/{number}"
         iterations = sorted(self._get(f"{path}/iterations", its.Iterations).value, key=lambda found: found.id)
+        pull = self._whole(number)
         heads = {iteration.source_ref_commit.commit_id for iteration in iterations}
         head = iterations[-1].source_ref_commit.commit_id if iterations else _id(pull.last_merge_source_commit)
-        approvals, rejections = standing(_votes(pull, head if len(heads) <= 1 else ""))
-        last = iterations[-1].push if iterations else None
-        return Change(
+        accounts = Accounts()
+        stands = standing(_votes(pull, head if len(heads) <= 1 else "", accounts), _retargeted_at(iterations))
+        pushers = _pushers(iterations, head, accounts)
+        reports = tuple(self._checks(path, pull, head, iterations))
+        return pull, Change(
             name=f"!{number}",
             url=f"{pull.repository.web_url or self._web}/pullrequest/{number}",
             title=pull.title,
-            requester=_identity(pull.created_by),
+            requester=_identity(pull.created_by, accounts),
             head=head,
             opened_at=pull.creation_date.timestamp(),
-            approvals=approvals,
-            rejections=rejections,
+            approvals=stands.approvals,
+            rejections=stands.rejections,
             authors=self._authors(path),
-            pushers=(_identity(last.pushed_by),) if last is not None and last.pushed_by is not None else (),
-            checks=gather(self._checks(path, pull, head, iterations)),
-            merged_by=_identity(pull.closed_by) if pull.closed_by is not None else "",
+            by_mail_alone=True,
+            pushers=pushers,
+            unknown_pushers="" if pushers else "Azure DevOps does not report whose push it was",
+            checks=gather(reports),
+            reports=reports,
+            merged_by=_identity(pull.closed_by, accounts) if pull.closed_by is not None else "",
             merged_at=seconds(pull.closed_date),
             ref=f"refs/pull/{number}/merge",
+            target=pull.target_ref_name.removeprefix("refs/heads/"),
+            revision=str(iterations[-1].id) if iterations else "",
+            accounts=accounts.ids,
+            landed=_id(pull.last_merge_commit) if pull.status == "completed" else "",
         )
 
     def _authors(self, path: str) -> tuple[Identity, ...]:
@@ -199,23 +223,21 @@ class AzureDevOps:
 
     def _checks(
         self, path: str, pull: its.Pull, head: str, iterations: list[its.Iteration]
-    ) -> Iterator[tuple[str, CheckState]]:
-        latest = iterations[-1].id if iterations else None
+    ) -> Iterator[CheckReport]:
         newest: dict[str, its.Status] = {}
         for status in self._statuses(f"{path}/statuses"):
-            if status.iteration_id in (None, 0, latest):  # what was said of an older head says nothing of this one
+            if _is_of(status, iterations):
                 newest[_name(status.context)] = status
         for status in (*newest.values(), *self._statuses(f"{self._repository}/commits/{head}/statuses")):
             if status.state != _NOT_APPLICABLE:
-                yield _name(status.context), _STATES.get(status.state, CheckState.PENDING)
+                by = (_known_as(status.created_by),) if status.created_by is not None else ()
+                yield CheckReport(_name(status.context), _STATES.get(status.state, CheckState.PENDING), by)
         artifact = f"vstfs:///CodeReview/CodeReviewId/{pull.repository.project.id}/{pull.pull_request_id}"
         for found in self._pages("/policy/evaluations", its.Evaluations, {"artifactId": artifact}, _PREVIEW):
             for evaluation in found.value:
                 if evaluation.status != _NOT_APPLICABLE:
-                    yield (
-                        _policy_name(evaluation.configuration),
-                        _STATES.get(evaluation.status, CheckState.PENDING),
-                    )
+                    stands = _STATES.get(evaluation.status, CheckState.PENDING)
+                    yield CheckReport(_policy_name(evaluation.configuration), stands, (_POLICIES,))
 
     def _statuses(self, path: str) -> list[its.Status]:
         """Return the statuses at a path, the oldest first; of a commit, only the newest of each context."""
@@ -245,7 +267,35 @@ class AzureDevOps:
         raise self._client.too_long(path)
 
 
-def _votes(pull: its.WholePull, head: str) -> Iterator[Review]:
+def _is_of(status: its.Status, iterations: list[its.Iteration]) -> bool:
+    """Return whether a status of a pull request is of its newest iteration: by its number, else by its time."""
+    if not iterations or status.iteration_id == iterations[-1].id:
+        return True
+    began = iterations[-1].created_date
+    return not status.iteration_id and (
+        len(iterations) == 1
+        or (status.creation_date is not None and began is not None and status.creation_date > began)
+    )
+
+
+def _retargeted_at(iterations: list[its.Iteration]) -> float:
+    """Return when the pull request last got another target branch, in seconds since 1970.
+
+    Votes have no time: each may be older.
+    """
+    times = [seconds(found.created_date) for found in iterations if _RETARGETED in found.reason.lower()]
+    return max(times, default=NEVER)
+
+
+def _pushers(iterations: list[its.Iteration], head: str, accounts: Accounts) -> tuple[Identity, ...]:
+    """Return who brought the branch to its head; nobody where that is unknown of one push."""
+    pushes = [found.push for found in iterations if found.source_ref_commit.commit_id == head]
+    people = [push.pushed_by for push in pushes if push is not None]
+    known = [person for person in people if person is not None]
+    return tuple(sorted({_identity(person, accounts) for person in known})) if len(known) == len(people) else ()
+
+
+def _votes(pull: its.WholePull, head: str, accounts: Accounts) -> Iterator[Review]:
     """Give the votes that are not void: 10 and 5 approve, -5 and -10 keep it from going in.
 
     A group has no vote of its own; those of its members stand beside it.
@@ -253,7 +303,7 @@ def _votes(pull: its.WholePull, head: str) -> Iterator[Review]:
     for reviewer in pull.reviewers:
         if reviewer.vote and not reviewer.is_container:
             word = Word.APPROVED if reviewer.vote > 0 else Word.REJECTED
-            yield Review(_identity(reviewer), word, head)
+            yield Review(_identity(reviewer, accounts), word, head)
 
 
 def _name(context: its.Context) -> str:
@@ -270,6 +320,10 @@ def _id(commit: its.CommitId | None) -> str:
     return commit.commit_id if commit is not None else ""
 
 
-def _identity(person: its.Person) -> Identity:
+def _identity(person: its.Person, accounts: Accounts) -> Identity:
+    return accounts.note(_known_as(person), person.id)
+
+
+def _known_as(person: its.Person) -> Identity:
     """Return who somebody is: by mail at Azure DevOps Services; a server may know accounts of Windows alone."""
     return person.unique_name if "@" in person.unique_name else f"@{person.unique_name}"

@@ -20,6 +20,7 @@ class Person(Camel):
     """An identity."""
 
     unique_name: str
+    id: str = ""
 
 
 class Reviewer(Person):
@@ -102,6 +103,8 @@ class Iteration(Camel):
     id: int
     source_ref_commit: CommitId
     push: Push | None = None
+    reason: str = ""
+    created_date: AwareDatetime | None = None
 
 
 class Iterations(Camel):
@@ -137,13 +140,15 @@ class Context(Camel):
 
 
 class Status(Camel):
-    """A status of a commit, or of a pull request."""
+    """A status of a commit, or of a pull request. The examples of a commit's have no id."""
 
-    id: int
+    id: int = 0
     state: str
     description: str | None = None
     context: Context
     iteration_id: int | None = None
+    creation_date: AwareDatetime | None = None
+    created_by: Person | None = None
 
 
 class Statuses(Camel):

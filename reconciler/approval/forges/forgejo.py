@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
 
-from reconciler.approval.evidence import Change, CheckState
+from reconciler.approval.accounts import Accounts
+from reconciler.approval.evidence import Change, CheckReport, CheckState
 from reconciler.approval.forge import OpenChange
 from reconciler.approval.forge_client import MOST_PAGES, ForgeClient, NotThere
 from reconciler.approval.forges import forgejo_answers as its
-from reconciler.approval.keeping import keep_change, keep_comment
-from reconciler.approval.standing import Review, Word, gather, seconds, standing
+from reconciler.approval.keeping import each_open, keep_change, keep_comment
+from reconciler.approval.standing import NEVER, Review, Word, gather, seconds, standing
 from reconciler.desired.people import Identity
 
 Item = TypeVar("Item")
@@ -36,6 +37,9 @@ _OUR_STATES = {CheckState.PASSED: "success", CheckState.FAILED: "failure", Check
 
 _PUSHED = "pull_push"
 """What the timeline calls a push to a change after it was opened."""
+
+_RETARGETED = "change_target_branch"
+"""What the timeline calls another target branch."""
 
 
 class Forgejo:
@@ -67,7 +71,7 @@ class Forgejo:
 
     def open_changes(self) -> tuple[OpenChange, ...]:
         """Return the open pull requests into the branch, the oldest first."""
-        return tuple(self._open_change(pull) for pull in self._open())
+        return each_open(self._open(), self._open_change)
 
     def propose(self, branch: str, title: str, body: str) -> OpenChange:
         """Open a pull request from ``branch``, or give the open one its title and description."""
@@ -104,51 +108,60 @@ class Forgejo:
 
     def _change(self, pull: its.Pull) -> Change:
         path = f"{self._repository}/pulls/{pull.number}"
-        approvals, rejections = standing(self._reviews(path))
+        accounts = Accounts()
+        requester = _identity(pull.user, accounts)
+        entries = list(self._list(f"{self._repository}/issues/{pull.number}/timeline", tuple[its.Entry, ...]))
+        stands = standing(self._reviews(path, accounts), _retargeted_at(entries))
+        pushers = _pushers(entries, requester, accounts)
+        reports = tuple(self._checks(pull.head.sha))
         return Change(
             name=f"#{pull.number}",
             url=pull.html_url,
             title=pull.title,
-            requester=_identity(pull.user),
+            requester=requester,
             head=pull.head.sha,
             opened_at=pull.created_at.timestamp(),
-            approvals=approvals,
-            rejections=rejections,
-            authors=self._authors(path),
-            pushers=self._pushers(pull.number),
-            checks=gather(self._checks(pull.head.sha)),
-            merged_by=_identity(pull.merged_by),
+            approvals=stands.approvals,
+            rejections=stands.rejections,
+            withdrawn=stands.withdrawn,
+            authors=self._authors(path, accounts),
+            pushers=pushers,
+            unknown_pushers="" if pushers else "Forgejo does not report whose push it was",
+            checks=gather(reports),
+            reports=reports,
+            merged_by=_identity(pull.merged_by, accounts),
             merged_at=seconds(pull.merged_at),
             ref=f"refs/pull/{pull.number}/head",
+            target=pull.base.ref,
+            base=pull.merge_base or "",
+            accounts=accounts.ids,
+            landed=(pull.merge_commit_sha or "") if pull.merged else "",
         )
 
-    def _reviews(self, path: str) -> Iterator[Review]:
+    def _reviews(self, path: str, accounts: Accounts) -> Iterator[Review]:
         """Give what reviewers said, the oldest first; those who may not write to the repository included."""
         for review in sorted(self._list(f"{path}/reviews", tuple[its.Review, ...]), key=lambda found: found.id):
             word = _WORDS.get(review.state)
             if word is not None and review.user is not None:
                 said = Word.WITHDRAWN if review.dismissed else word
-                yield Review(_identity(review.user), said, review.commit_id, seconds(review.submitted_at))
+                yield Review(
+                    _identity(review.user, accounts), said, review.commit_id, seconds(review.submitted_at)
+                )
 
-    def _authors(self, path: str) -> tuple[Identity, ...]:
+    def _authors(self, path: str, accounts: Accounts) -> tuple[Identity, ...]:
         found = set()
         for commit in self._list(f"{path}/commits", tuple[its.Commit, ...]):
             for user, signature in (
                 (commit.author, commit.commit.author),
                 (commit.committer, commit.commit.committer),
             ):
-                found.add(_identity(user) or (signature.email if signature is not None else ""))
+                found.add(_identity(user, accounts) or (signature.email if signature is not None else ""))
         return tuple(sorted(found - {""}))
 
-    def _pushers(self, number: int) -> tuple[Identity, ...]:
-        """Return who pushed last. Who pushed before the change was opened is not told."""
-        entries = self._list(f"{self._repository}/issues/{number}/timeline", tuple[its.Entry, ...])
-        pushes = [entry for entry in entries if entry.type == _PUSHED]
-        return (_identity(pushes[-1].user),) if pushes and pushes[-1].user is not None else ()
-
-    def _checks(self, commit: str) -> Iterator[tuple[str, CheckState]]:
+    def _checks(self, commit: str) -> Iterator[CheckReport]:
         for status in self._statuses(commit).values():
-            yield status.context, _STATES.get(status.status, CheckState.FAILED)
+            by = (f"@{status.creator.login}",) if status.creator is not None else ()
+            yield CheckReport(status.context, _STATES.get(status.status, CheckState.FAILED), by)
 
     def _statuses(self, commit: str) -> dict[str, its.Status]:
         """Return the newest status of each context."""
@@ -191,5 +204,20 @@ class Forgejo:
         raise self._client.too_long(path)
 
 
-def _identity(user: its.User | None) -> Identity:
-    return f"@{user.login}" if user is not None else ""
+def _retargeted_at(entries: list[its.Entry]) -> float:
+    """Return when the pull request last got another target branch, in seconds since 1970."""
+    return max((seconds(entry.created_at) for entry in entries if entry.type == _RETARGETED), default=NEVER)
+
+
+def _pushers(entries: list[its.Entry], requester: Identity, accounts: Accounts) -> tuple[Identity, ...]:
+    """Return who answers for the head: who pushed last, or who opened the change with it; nobody if unknown.
+
+    Who pushed before the change was opened is not reported. Whoever opened it asked for just that head.
+    """
+    pushes = [entry for entry in entries if entry.type == _PUSHED]
+    found = _identity(pushes[-1].user, accounts) if pushes else requester
+    return (found,) if found else ()
+
+
+def _identity(user: its.User | None, accounts: Accounts) -> Identity:
+    return accounts.note(f"@{user.login}", str(user.id)) if user is not None else ""

@@ -11,6 +11,7 @@ class User(Answer):
     """An account."""
 
     login: str
+    id: int
 
 
 class Repository(Answer):
@@ -41,6 +42,7 @@ class Pull(Answer):
     merged: bool
     merged_at: AwareDatetime | None = None
     merge_commit_sha: str | None = None
+    merge_base: str | None = None
     merged_by: User | None = None
 
 
@@ -81,6 +83,7 @@ class Entry(Answer):
 
     type: str
     user: User | None = None
+    created_at: AwareDatetime | None = None
 
 
 class Status(Answer):
@@ -90,6 +93,7 @@ class Status(Answer):
     context: str
     status: str
     description: str = ""
+    creator: User | None = None
 
 
 class Comment(Answer):

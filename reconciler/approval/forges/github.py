@@ -1,6 +1,8 @@
 """GitHub.com and GitHub Enterprise Server. Reports what the REST API knows; judges nothing.
 
-Source: docs.github.com/rest, API version 2022-11-28. An Enterprise Server's API begins at ``https://HOST/api/v3``.
+Source: docs.github.com/rest, API version 2022-11-28, which GitHub supports until about March 2028. In version
+2026-03-10 ``merge_commit_sha`` is missing: there the timeline's ``merged`` event names the commit. The API of an
+Enterprise Server begins at ``https://HOST/api/v3``.
 """
 
 from __future__ import annotations
@@ -8,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from reconciler.approval.evidence import Change, CheckState
-from reconciler.approval.forge import ForgeUnavailable, OpenChange
-from reconciler.approval.forge_client import ForgeClient, NotThere, Shape
+from reconciler.approval.accounts import Accounts
+from reconciler.approval.evidence import Change, CheckReport, CheckState
+from reconciler.approval.forge import ForgeUnavailable, OpenChange, Queued
+from reconciler.approval.forge_client import ForgeClient, NotAllowed, NotThere, Shape
 from reconciler.approval.forges import github_answers as its
-from reconciler.approval.keeping import keep_change, keep_comment
-from reconciler.approval.standing import Review, Word, gather, seconds, standing
+from reconciler.approval.keeping import each_open, keep_change, keep_comment
+from reconciler.approval.standing import NEVER, Review, Word, gather, seconds, standing
 from reconciler.desired.people import Identity
 
 PUBLIC = "https://api.github.com"
@@ -28,6 +31,23 @@ Source: docs.github.com/rest/pulls/pulls#list-commits-on-a-pull-request
 
 _GHOST = "@ghost"
 """As GitHub calls whose account is gone. An approval of theirs is nobody's; a rejection stays one."""
+
+_RETARGETED = frozenset({"base_ref_changed", "automatic_base_change_succeeded"})
+"""Events of the timeline that give a pull request another target branch: by a person, or since that was deleted.
+
+Source: docs.github.com/rest/using-the-rest-api/issue-event-types, docs.github.com/graphql/reference/objects
+"""
+
+_MERGED = "merged"
+
+_QUEUES = "gh-readonly-queue/"
+"""What the names of the branches begin with on which a merge queue tests what merging would give.
+
+Source: docs.github.com, Managing a merge queue
+"""
+
+_BOT = "[bot]"
+"""What the login of an app's own account ends with."""
 
 _ITSELF = "web-flow"
 """The committer of what is done by GitHub's web pages: GitHub itself, who wrote no part of it."""
@@ -77,7 +97,7 @@ class GitHub:
             pull.number
             for page in self._list(path, tuple[its.Pull, ...])
             for pull in page
-            if pull.merged_at is not None and pull.base.ref == self._branch and pull.merge_commit_sha == commit
+            if pull.merged_at is not None and pull.base.ref == self._branch and self._landed(pull) == commit
         ]
         if not made:
             return None
@@ -93,7 +113,9 @@ class GitHub:
 
     def open_changes(self) -> tuple[OpenChange, ...]:
         """Return the open pull requests into the branch, the oldest first."""
-        return tuple(self._open_change(pull) for pull in self._open())
+        pulls = tuple(self._open())
+        queued = self._queued() if pulls else {}
+        return each_open(pulls, lambda pull: self._open_change(pull, queued.get(pull.number, ())))
 
     def propose(self, branch: str, title: str, body: str) -> OpenChange:
         """Open a pull request from ``branch``, or give the open one its title and description."""
@@ -109,9 +131,9 @@ class GitHub:
 
     def set_status(self, commit: str, context: str, state: CheckState, text: str) -> None:
         """Set a commit status, unless it is so already: GitHub keeps every one that is made."""
-        wanted = its.Status(context=context, state=_OUR_STATES[state], description=text)
-        if wanted not in self._statuses(commit):
-            body = {"state": wanted.state, "context": context, "description": text}
+        there = self._statuses(commit).get(context)
+        if there is None or (there.state, there.description) != (_OUR_STATES[state], text):
+            body = {"state": _OUR_STATES[state], "context": context, "description": text}
             self._client.send("POST", f"{self._repository}/statuses/{commit}", body, its.Made)
 
     def comment(self, number: int, marker: str, body: str) -> None:
@@ -138,8 +160,30 @@ class GitHub:
     def _proposed(self, branch: str) -> its.Pull | None:
         return next((pull for pull in self._open(branch) if self._branch_of(pull) == branch), None)
 
-    def _open_change(self, pull: its.Pull) -> OpenChange:
-        return OpenChange(pull.number, self._branch_of(pull), self._change(pull))
+    def _open_change(self, pull: its.Pull, queued: tuple[Queued, ...] = ()) -> OpenChange:
+        return OpenChange(pull.number, self._branch_of(pull), self._change(pull), queued)
+
+    def _queued(self) -> dict[int, tuple[Queued, ...]]:
+        """Return the commits by which a merge queue tests merging each pull request."""
+        prefix = f"{_QUEUES}{self._branch}/pr-"
+        found: dict[int, tuple[Queued, ...]] = {}
+        path = f"{self._repository}/git/matching-refs/heads/{quote(prefix)}"
+        for ref in self._client.get(path, tuple[its.Ref, ...]):
+            number = ref.ref.removeprefix(f"refs/heads/{prefix}").partition("-")[0]
+            if number.isdigit():
+                found[int(number)] = (*found.get(int(number), ()), Queued(ref.object.sha, ref.ref))
+        return found
+
+    def _timeline(self, number: int) -> list[its.Event]:
+        pages = self._list(f"{self._repository}/issues/{number}/timeline", tuple[its.Event, ...])
+        return [event for page in pages for event in page]
+
+    def _landed(self, pull: its.Pull) -> str:
+        """Return the commit by which a merged pull request came onto the branch; empty where none is named."""
+        if pull.merge_commit_sha is not None:
+            return pull.merge_commit_sha
+        commits = [event.commit_id for event in self._timeline(pull.number) if event.event == _MERGED]
+        return (commits[-1] if commits else "") or ""
 
     def _branch_of(self, pull: its.Pull) -> str:
         """Return the branch that is asked to be merged; one of another repository by that one's owner as well."""
@@ -149,34 +193,43 @@ class GitHub:
 
     def _change(self, pull: its.Pull, merged_by: its.User | None = None) -> Change:
         path = f"{self._repository}/pulls/{pull.number}"
-        approvals, rejections = standing(self._reviews(path))
+        accounts = Accounts()
+        stands = standing(self._reviews(path, accounts), _retargeted_at(self._timeline(pull.number)))
+        pushers = self._pushers(pull.head, accounts)
+        reports = tuple(self._checks(pull.head.sha))
         return Change(
             name=f"#{pull.number}",
             url=pull.html_url,
             title=pull.title,
-            requester=_identity(pull.user),
+            requester=_identity(pull.user, accounts),
             head=pull.head.sha,
             opened_at=pull.created_at.timestamp(),
-            approvals=approvals,
-            rejections=rejections,
-            authors=self._authors(path),
-            pushers=self._pushers(pull.head),
-            checks=gather(self._checks(pull.head.sha)),
-            merged_by=_identity(merged_by) if pull.merged_at is not None else "",
+            approvals=stands.approvals,
+            rejections=stands.rejections,
+            withdrawn=stands.withdrawn,
+            authors=self._authors(path, accounts),
+            pushers=pushers,
+            unknown_pushers="" if pushers else "GitHub reports no push of it",
+            checks=gather(reports),
+            reports=reports,
+            merged_by=_identity(merged_by, accounts) if pull.merged_at is not None else "",
             merged_at=seconds(pull.merged_at),
             ref=f"refs/pull/{pull.number}/head",
+            target=pull.base.ref,
+            accounts=accounts.ids,
+            landed=self._landed(pull) if pull.merged_at is not None else "",
         )
 
-    def _reviews(self, path: str) -> Iterator[Review]:
+    def _reviews(self, path: str, accounts: Accounts) -> Iterator[Review]:
         """Give what reviewers said, the oldest first: GitHub lists them in that order."""
         for page in self._list(f"{path}/reviews", tuple[its.Review, ...]):
             for review in page:
                 word = _WORDS.get(review.state)
                 if word is not None and (review.user is not None or word is not Word.APPROVED):
                     at = seconds(review.submitted_at)
-                    yield Review(_identity(review.user), word, review.commit_id or "", at)
+                    yield Review(_identity(review.user, accounts), word, review.commit_id or "", at)
 
-    def _authors(self, path: str) -> tuple[Identity, ...]:
+    def _authors(self, path: str, accounts: Accounts) -> tuple[Identity, ...]:
         """Return who wrote and committed the commits; by mail where GitHub knows no account of that mail."""
         found = set()
         for page in self._list(f"{path}/commits", tuple[its.Commit, ...]):
@@ -186,38 +239,63 @@ class GitHub:
                     if user is None:
                         found.add((signature.email if signature is not None else "") or "")
                     elif user.login != _ITSELF:
-                        found.add(_identity(user))
+                        found.add(_identity(user, accounts))
         return tuple(sorted(found - {""}))
 
-    def _pushers(self, head: its.End) -> tuple[Identity, ...]:
-        """Return who brought the branch to its head. Of a fork that is gone, GitHub does not tell."""
+    def _pushers(self, head: its.End, accounts: Accounts) -> tuple[Identity, ...]:
+        """Return who brought the branch to its head; nobody where GitHub does not report it.
+
+        That is so of a fork that is gone, and of one that the token may not see.
+        """
         if head.repo is None:
             return ()
         path = f"/repos/{quote(head.repo.full_name)}/activity"
         query = {"ref": f"refs/heads/{head.ref}", "per_page": str(_PAGE)}
         try:
             activities = self._client.get(path, tuple[its.Activity, ...], query)
-        except NotThere:  # an Enterprise Server that is too old for it, or a fork that we may not see
+        except (NotThere, NotAllowed):  # an Enterprise Server that is too old, or a fork that we may not see
             return ()
-        return tuple(sorted({_identity(activity.actor) for activity in activities if activity.after == head.sha}))
+        actors = [activity.actor for activity in activities if activity.after == head.sha]
+        if any(actor is None for actor in actors):
+            return ()  # one of them is an account that is gone: nobody knows whose that was
+        return tuple(sorted({_identity(actor, accounts) for actor in actors}))
 
-    def _checks(self, commit: str) -> Iterator[tuple[str, CheckState]]:
+    def _checks(self, commit: str) -> Iterator[CheckReport]:
         path = f"{self._repository}/commits/{commit}/check-runs"
         for runs in self._list(path, its.CheckRuns, {"filter": "latest"}):
             for run in runs.check_runs:
                 done = _CONCLUSIONS.get(run.conclusion or "", CheckState.FAILED)
-                yield run.name, done if run.status == "completed" else CheckState.PENDING
-        for status in self._statuses(commit):
-            yield status.context, _STATES.get(status.state, CheckState.FAILED)
+                by = (f"app:{run.app.slug}", f"app:{run.app.id}") if run.app is not None else ()
+                yield CheckReport(run.name, done if run.status == "completed" else CheckState.PENDING, by)
+        for status in self._statuses(commit).values():
+            yield CheckReport(
+                status.context, _STATES.get(status.state, CheckState.FAILED), _reporter(status.creator)
+            )
 
-    def _statuses(self, commit: str) -> list[its.Status]:
-        """Return the newest status of each context."""
-        path = f"{self._repository}/commits/{commit}/status"
-        return [status for page in self._list(path, its.Combined) for status in page.statuses]
+    def _statuses(self, commit: str) -> dict[str, its.Status]:
+        """Return the newest status of each context: GitHub lists them in that order."""
+        newest: dict[str, its.Status] = {}
+        for page in self._list(f"{self._repository}/commits/{commit}/statuses", tuple[its.Status, ...]):
+            for status in page:
+                newest.setdefault(status.context, status)
+        return newest
 
     def _list(self, path: str, shape: type[Shape], query: dict[str, str] | None = None) -> Iterator[Shape]:
         return self._client.linked(path, shape, {**(query or {}), "per_page": _PAGE})
 
 
-def _identity(user: its.User | None) -> Identity:
-    return f"@{user.login}" if user is not None else _GHOST
+def _retargeted_at(events: list[its.Event]) -> float:
+    """Return when a pull request last got another target branch, in seconds since 1970."""
+    return max((seconds(event.created_at) for event in events if event.event in _RETARGETED), default=NEVER)
+
+
+def _reporter(creator: its.User | None) -> tuple[Identity, ...]:
+    if creator is None:
+        return ()
+    if creator.type == "Bot" and creator.login.endswith(_BOT):
+        return (f"app:{creator.login.removesuffix(_BOT)}",)
+    return (f"@{creator.login}",)
+
+
+def _identity(user: its.User | None, accounts: Accounts) -> Identity:
+    return accounts.note(f"@{user.login}", str(user.id)) if user is not None else _GHOST

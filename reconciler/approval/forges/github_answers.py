@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BeforeValidator
 
 from reconciler.approval.forge_client import Answer
 
 
 class User(Answer):
-    """An account. ``None`` stands in its place where it is gone."""
+    """An account. ``None`` is in its place where it is gone."""
 
     login: str
+    id: int
+    type: str = ""
+
+
+Author = Annotated[User | None, BeforeValidator(lambda found: found or None)]
+"""The account of a commit's author: an empty object where GitHub knows none (reference: simple-user or empty)."""
 
 
 class Repository(Answer):
@@ -39,7 +47,8 @@ class Pull(Answer):
     base: End
     created_at: AwareDatetime
     merged_at: AwareDatetime | None
-    merge_commit_sha: str | None
+    merge_commit_sha: str | None = None
+    """Not in answers of API version 2026-03-10 and later."""
 
 
 class WholePull(Pull):
@@ -75,15 +84,30 @@ class Commit(Answer):
     """A commit, with the accounts that GitHub knows by its mails."""
 
     commit: Written
-    author: User | None
-    committer: User | None
+    author: Author
+    committer: Author
 
 
 class Activity(Answer):
-    """A change of a branch: a push, or its creation."""
+    """A change of a branch: a push, or its creation. The reference's own example has no actor."""
 
     after: str
-    actor: User | None
+    actor: User | None = None
+
+
+class Event(Answer):
+    """An entry of a pull request's timeline. Some kinds have neither time nor commit."""
+
+    event: str = ""
+    created_at: AwareDatetime | None = None
+    commit_id: str | None = None
+
+
+class App(Answer):
+    """An app of GitHub's."""
+
+    id: int
+    slug: str = ""
 
 
 class CheckRun(Answer):
@@ -92,6 +116,7 @@ class CheckRun(Answer):
     name: str
     status: str
     conclusion: str | None
+    app: App | None = None
 
 
 class CheckRuns(Answer):
@@ -101,17 +126,25 @@ class CheckRuns(Answer):
 
 
 class Status(Answer):
-    """The newest status of a context."""
+    """A status of a commit, one of those that were ever set."""
 
     context: str
     state: str
     description: str | None
+    creator: User | None
 
 
-class Combined(Answer):
-    """A page of the statuses of a commit."""
+class Pointed(Answer):
+    """What a ref points at."""
 
-    statuses: tuple[Status, ...]
+    sha: str
+
+
+class Ref(Answer):
+    """A ref of the repository."""
+
+    ref: str
+    object: Pointed
 
 
 class Comment(Answer):

@@ -1,30 +1,53 @@
 """GitLab.com and self-managed GitLab. Reports what the REST API knows; judges nothing.
 
 Source: docs.gitlab.com/api/rest, version 4. An approval of GitLab's names no commit. It is put to the version of
-the change that was the newest when it was given. Where an older GitLab does not tell when that was
-(``approved_at``), and the change had more than one head, nobody can tell.
+the change that was the newest when it was given. Where an older GitLab does not report when that was
+(``approved_at``), and the change had more than one head, nobody knows which head it was for.
+
+A version also begins when the target branch changes: it has the same head, and another commit that it is compared
+with. An approval is for what was compared then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from urllib.parse import quote
 
-from reconciler.approval.evidence import Change, CheckState
+from reconciler.approval.accounts import Accounts
+from reconciler.approval.evidence import Change, CheckReport, CheckState
 from reconciler.approval.forge import OpenChange
 from reconciler.approval.forge_client import ForgeClient, NotAllowed, NotThere, Refused, Shape
 from reconciler.approval.forges import gitlab_answers as its
-from reconciler.approval.keeping import keep_change, keep_comment
-from reconciler.approval.standing import Review, Word, gather, seconds, standing
+from reconciler.approval.keeping import each_open, keep_change, keep_comment
+from reconciler.approval.standing import NEVER, Review, Word, gather, seconds, standing
 from reconciler.desired.people import Identity
 
 PUBLIC = "https://gitlab.com/api/v4"
 """The API of gitlab.com."""
 
+LONGEST_UNOPENED = timedelta(days=90)
+"""How long before a change was opened its branch may have been pushed. Events from before are not read."""
+
 _PAGE = 100
 _PIPELINE = "pipeline"
 """The name under which the pipeline of a change's head stands among its checks, beside its jobs."""
+
+_EXTERNAL = "external"
+"""The source of a pipeline that GitLab makes for the statuses that others set, our own among them.
+
+Source: docs.gitlab.com/ci/jobs/job_rules, CI_PIPELINE_SOURCE
+"""
+
+_CI = "app:gitlab-ci"
+"""Who reports the jobs of a pipeline."""
+
+_TAKEN_BACK = frozenset({"reviewed", "unapproved"})
+"""States of a reviewer that only the reviewer can bring about. Anybody can have ``unreviewed`` set once more.
+
+Source: docs.gitlab.com/user/project/merge_requests/reviews
+"""
 
 _STATES = {"success": CheckState.PASSED, "failed": CheckState.FAILED, "canceled": CheckState.FAILED}
 """All else has not ended, or has not run: a job is skipped where one before it failed."""
@@ -60,9 +83,9 @@ class GitLab:
 
     def open_changes(self) -> tuple[OpenChange, ...]:
         """Return the open merge requests into the branch, the oldest first."""
-        return tuple(
-            self._open_change(self._client.get(f"{self._changes}/{found.iid}", its.Change))
-            for found in self._open({})
+        return each_open(
+            self._open({}),
+            lambda found: self._open_change(self._client.get(f"{self._changes}/{found.iid}", its.Change)),
         )
 
     def propose(self, branch: str, title: str, body: str) -> OpenChange:
@@ -81,15 +104,15 @@ class GitLab:
 
         GitLab refuses a status that is in the same state already: then its text stays as it is.
         """
-        wanted = its.Status(name=context, status=_OUR_STATES[state], description=text)
+        wanted = _OUR_STATES[state]
         there = [status for status in self._statuses(commit) if status.name == context]
-        if wanted in there:
+        if any((status.status, status.description) == (wanted, text) for status in there):
             return
-        body = {"state": wanted.status, "name": context, "description": text}
+        body = {"state": wanted, "name": context, "description": text}
         try:
             self._client.send("POST", f"{self._project}/statuses/{commit}", body, its.Made)
         except Refused:
-            if all(status.status != wanted.status for status in there):
+            if all(status.status != wanted for status in there):
                 raise
 
     def comment(self, number: int, marker: str, body: str) -> None:
@@ -107,67 +130,110 @@ class GitLab:
     def _change(self, change: its.Change) -> Change:
         path = f"{self._changes}/{change.iid}"
         pages = self._list(f"{path}/versions", tuple[its.Version, ...])
-        versions = sorted((found for page in pages for found in page), key=lambda found: found.created_at)
-        approvals, rejections = standing(self._words(path, versions))
+        versions = sorted((found for page in pages for found in page), key=lambda found: found.id)
+        accounts = Accounts()
+        stands = standing(self._words(path, versions, accounts), _retargeted_at(versions))
+        commits = self._commits(path)
+        pushers = self._pushers(change, _pushed_between(change.sha, versions, commits), accounts)
+        reports = tuple(self._checks(change))
         return Change(
             name=f"!{change.iid}",
             url=change.web_url,
             title=change.title,
-            requester=_identity(change.author),
+            requester=_identity(change.author, accounts),
             head=change.sha,
             opened_at=change.created_at.timestamp(),
-            approvals=approvals,
-            rejections=rejections,
-            authors=self._authors(path),
-            pushers=self._pushers(change, versions),
-            checks=gather(self._checks(change)),
-            merged_by=_identity(change.merge_user) if change.merge_user is not None else "",
+            approvals=stands.approvals,
+            rejections=stands.rejections,
+            withdrawn=stands.withdrawn,
+            authors=_authors(commits),
+            by_mail_alone=True,
+            pushers=pushers,
+            unknown_pushers="" if pushers else "GitLab reports no push of it",
+            checks=gather(reports),
+            reports=reports,
+            merged_by=_identity(change.merge_user, accounts) if change.merge_user is not None else "",
             merged_at=seconds(change.merged_at),
             ref=f"refs/merge-requests/{change.iid}/head",
+            target=change.target_branch,
+            base=versions[-1].base_commit_sha if versions else "",
+            revision=str(versions[-1].id) if versions else "",
+            accounts=accounts.ids,
+            landed=_landed(change) if change.state == "merged" else "",
+            squash=change.squash_commit_sha or "",
         )
 
-    def _words(self, path: str, versions: list[its.Version]) -> Iterator[Review]:
+    def _words(self, path: str, versions: list[its.Version], accounts: Accounts) -> Iterator[Review]:
         """Give who approves, then who asks for changes: this takes back an approval of the same person."""
+        reviewers = [
+            reviewer for page in self._list(f"{path}/reviewers", tuple[its.Reviewer, ...]) for reviewer in page
+        ]
+        for reviewer in reviewers:
+            if reviewer.state in _TAKEN_BACK:
+                yield Review(_identity(reviewer.user, accounts), Word.WITHDRAWN)
         for approver in self._client.get(f"{path}/approvals", its.Approvals).approved_by:
             at = approver.approved_at
-            yield Review(_identity(approver.user), Word.APPROVED, _head_at(at, versions), seconds(at))
-        for page in self._list(f"{path}/reviewers", tuple[its.Reviewer, ...]):
-            for reviewer in page:
-                if reviewer.state == "requested_changes":
-                    yield Review(_identity(reviewer.user), Word.REJECTED)
+            yield Review(_identity(approver.user, accounts), Word.APPROVED, _head_at(at, versions), seconds(at))
+        for reviewer in reviewers:
+            if reviewer.state == "requested_changes":
+                yield Review(_identity(reviewer.user, accounts), Word.REJECTED)
 
-    def _authors(self, path: str) -> tuple[Identity, ...]:
-        """Return who wrote and committed the commits, by mail: whose accounts these are is not told."""
+    def _commits(self, path: str) -> list[its.Commit]:
         pages = self._list(f"{path}/commits", tuple[its.Commit, ...])
-        commits = [commit for page in pages for commit in page]
-        mails = {mail for commit in commits for mail in (commit.author_email, commit.committer_email)}
-        return tuple(sorted(mails - {""}))
+        return [commit for page in pages for commit in page]
 
-    def _pushers(self, change: its.Change, versions: list[its.Version]) -> tuple[Identity, ...]:
-        """Return who brought the branch to its head, by the events of the days around that."""
-        heads = [version.created_at for version in versions if version.head_commit_sha == change.sha]
-        if change.source_project_id is None or not heads:
+    def _pushers(
+        self, change: its.Change, between: tuple[datetime, datetime] | None, accounts: Accounts
+    ) -> tuple[Identity, ...]:
+        """Return who brought the branch to its head, by the events of the days around that; nobody if unknown.
+
+        A push of more branches than GitLab reports one by one has an event that names no commit. So of a push of
+        the same head to another branch nothing follows.
+        """
+        if change.source_project_id is None or between is None:
             return ()
         # Both ends are whole days, and are left out themselves.
         query = {
             "action": "pushed",
-            "after": f"{heads[0] - timedelta(days=2):%Y-%m-%d}",
-            "before": f"{heads[-1] + timedelta(days=2):%Y-%m-%d}",
+            "after": f"{between[0] - timedelta(days=2):%Y-%m-%d}",
+            "before": f"{between[1] + timedelta(days=2):%Y-%m-%d}",
         }
         path = f"/projects/{change.source_project_id}/events"
         try:
             events = [event for page in self._list(path, tuple[its.Event, ...], query) for event in page]
         except (NotThere, NotAllowed):  # a fork that we may not see
             return ()
-        brought = (event for event in events if event.push_data and event.push_data.commit_to == change.sha)
-        return tuple(sorted({f"@{event.author_username}" for event in brought}))
+        brought = [
+            event
+            for event in events
+            if event.push_data is not None
+            and (event.push_data.commit_to, event.push_data.ref) == (change.sha, change.source_branch)
+        ]
+        if any(event.author_username is None for event in brought):
+            return ()
+        return tuple(
+            sorted({accounts.note(f"@{event.author_username}", str(event.author_id or "")) for event in brought})
+        )
 
-    def _checks(self, change: its.Change) -> Iterator[tuple[str, CheckState]]:
+    def _checks(self, change: its.Change) -> Iterator[CheckReport]:
+        """Give what was reported of the head: by jobs, and by accounts that set a status."""
+        found = self._list(f"{self._changes}/{change.iid}/pipelines", tuple[its.Pipeline, ...])
+        pipelines = [
+            pipeline
+            for page in found
+            for pipeline in page
+            if pipeline.sha == change.sha and pipeline.source not in (None, _EXTERNAL)
+        ]
+        jobs: set[int] = set()
+        for pipeline in pipelines:
+            pages = self._list(f"{self._project}/pipelines/{pipeline.id}/jobs", tuple[its.Job, ...])
+            jobs |= {job.id for page in pages for job in page}
         for status in self._statuses(change.sha):
-            yield status.name, _STATES.get(status.status, CheckState.PENDING)
-        pipeline = change.head_pipeline
-        if pipeline is not None and pipeline.sha == change.sha:
-            yield _PIPELINE, _STATES.get(pipeline.status, CheckState.PENDING)
+            by = (_CI,) if status.id in jobs else (f"@{status.author.username}",) if status.author else ()
+            yield CheckReport(status.name, _STATES.get(status.status, CheckState.PENDING), by)
+        if pipelines:
+            newest = max(pipelines, key=lambda pipeline: pipeline.id)
+            yield CheckReport(_PIPELINE, _STATES.get(newest.status, CheckState.PENDING), (_CI,))
 
     def _statuses(self, commit: str) -> list[its.Status]:
         """Return the newest status of each name: jobs, and what others set."""
@@ -199,7 +265,48 @@ def _branch_of(change: its.Listed) -> str:
 
 def _landed(change: its.Change) -> str:
     """Return the commit by which a change came onto the branch. A fast-forward makes none of its own."""
-    return change.merge_commit_sha or change.squash_commit_sha or change.sha
+    return change.merge_commit_sha or change.merged_commit_sha or change.squash_commit_sha or change.sha
+
+
+def _authors(commits: list[its.Commit]) -> tuple[Identity, ...]:
+    """Return who wrote and committed the commits, by mail: GitLab does not report whose accounts these are."""
+    mails = {mail for commit in commits for mail in (commit.author_email, commit.committer_email)}
+    return tuple(sorted(mails - {""}))
+
+
+def _pushed_between(
+    head: str, versions: list[its.Version], commits: list[its.Commit]
+) -> tuple[datetime, datetime] | None:
+    """Return the times between which a head was pushed; ``None`` where the change never had it.
+
+    A branch may be pushed long before its change is opened, but not before its commit was made.
+    """
+    times = [version.created_at for version in versions if version.head_commit_sha == head]
+    if not times:
+        return None
+    made = [commit.committed_date for commit in commits if commit.id == head and commit.committed_date is not None]
+    earliest = min([times[0], *made])
+    return max(earliest, times[0] - LONGEST_UNOPENED), times[-1]
+
+
+def _retargeted_at(versions: list[its.Version]) -> float:
+    """Return when the change was last compared with another commit while its head stayed, in seconds since 1970.
+
+    That is so where the target branch was changed. It is so as well where the target branch took in a part of the
+    change meanwhile, which is rare.
+
+    Args:
+        versions: those that the change had, the oldest first.
+    """
+    return max(
+        (
+            seconds(later.created_at)
+            for earlier, later in pairwise(versions)
+            if earlier.head_commit_sha == later.head_commit_sha
+            and earlier.base_commit_sha != later.base_commit_sha
+        ),
+        default=NEVER,
+    )
 
 
 def _head_at(at: datetime | None, versions: list[its.Version]) -> str:
@@ -216,5 +323,5 @@ def _head_at(at: datetime | None, versions: list[its.Version]) -> str:
     return known[-1] if known else ""
 
 
-def _identity(user: its.User) -> Identity:
-    return f"@{user.username}"
+def _identity(user: its.User, accounts: Accounts) -> Identity:
+    return accounts.note(f"@{user.username}", str(user.id))

@@ -11,6 +11,7 @@ class User(Answer):
     """An account."""
 
     username: str
+    id: int
 
 
 class Numbered(Answer):
@@ -20,10 +21,18 @@ class Numbered(Answer):
 
 
 class Pipeline(Answer):
-    """The newest pipeline of a merge request."""
+    """A pipeline of a merge request. ``source`` is ``external`` where statuses that others set made it."""
 
+    id: int
     sha: str
     status: str
+    source: str | None = None
+
+
+class Job(Answer):
+    """A job that a pipeline ran."""
+
+    id: int
 
 
 class Listed(Numbered):
@@ -46,9 +55,10 @@ class Change(Listed):
     target_branch: str
     merge_commit_sha: str | None
     squash_commit_sha: str | None
+    merged_commit_sha: str | None = None
+    """The last commit on the branch, however it was merged. Older versions do not report it."""
     merged_at: AwareDatetime | None
     merge_user: User | None = None
-    head_pipeline: Pipeline | None = None
 
 
 class Approver(Answer):
@@ -74,36 +84,44 @@ class Reviewer(Answer):
 class Version(Answer):
     """A version of a merge request: each push to it makes one."""
 
+    id: int
     head_commit_sha: str
+    base_commit_sha: str
     created_at: AwareDatetime
 
 
 class Commit(Answer):
     """A commit of a merge request."""
 
+    id: str
+    committed_date: AwareDatetime | None = None
     author_email: str
     committer_email: str
 
 
 class PushData(Answer):
-    """What was pushed."""
+    """What was pushed. Of a push of many branches at once there is one event, which names no commit."""
 
     commit_to: str | None = None
+    ref: str | None = None
 
 
 class Event(Answer):
-    """Something that happened in a project."""
+    """Something that happened in a project. The author is missing where the account is gone."""
 
-    author_username: str
+    author_username: str | None
+    author_id: int | None = None
     push_data: PushData | None = None
 
 
 class Status(Answer):
     """The newest status of a name: a job, or what others set."""
 
+    id: int
     name: str
     status: str
     description: str | None = None
+    author: User | None = None
 
 
 class Note(Answer):
