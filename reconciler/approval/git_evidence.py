@@ -26,7 +26,11 @@ _MAIL = re.compile(r"<([^<>\s]+)>\s*$")
 
 
 def evidence_of(
-    repository: GitRepository, commit: str, change: Change | None = None, pgp_keys: Iterable[str] = ()
+    repository: GitRepository,
+    commit: str,
+    change: Change | None = None,
+    pgp_keys: Iterable[str] = (),
+    start: str = "",
 ) -> Evidence:
     """Return what is known of a first-parent commit.
 
@@ -35,13 +39,14 @@ def evidence_of(
         commit: its full id.
         change: what it came by, as the forge tells.
         pgp_keys: the OpenPGP keys that signatures may be by, in armor.
+        start: the commit of the branch before all that the change brought in; its first parent where it is empty.
 
     Raises:
         RepositoryError: it is not there, or brings in too much to be judged.
     """
     found = _commit(repository, commit)
     keys = tuple(pgp_keys)
-    brought = _brought_in(repository, found)
+    brought = _brought_in(repository, found, change, start)
     signed = {str(each.id): signer_of(each, keys) for each in brought}
     return Evidence(
         commit=commit,
@@ -55,14 +60,25 @@ def evidence_of(
     )
 
 
-def _brought_in(repository: GitRepository, commit: pygit2.Commit) -> tuple[pygit2.Commit, ...]:
-    """Return the commits whose content is in this one and not in its first parent: itself, unless it merges."""
-    if len(commit.parents) < 2:
+def _brought_in(
+    repository: GitRepository, commit: pygit2.Commit, change: Change | None, start: str
+) -> tuple[pygit2.Commit, ...]:
+    """Return the commits whose content is in this one and was not in the branch before: itself, unless it merges.
+
+    Of a squash or a rebase these are also the commits of the change, as far as the repository has them.
+    """
+    handle = repository.handle()
+    heads = [parent.id for parent in commit.parents[1:]] or [commit.id]
+    if change is not None and change.head in handle:
+        heads.append(pygit2.Oid(hex=change.head))
+    walk = handle.walk(None, SortMode.TOPOLOGICAL)
+    for head in heads:
+        walk.push(head)
+    hidden = pygit2.Oid(hex=start) if start else (commit.parents[0].id if commit.parents else None)
+    if hidden is not None:
+        walk.hide(hidden)
+    elif len(heads) == 1:
         return (commit,)
-    walk = repository.handle().walk(commit.parents[1].id, SortMode.TOPOLOGICAL)
-    for other in commit.parents[2:]:
-        walk.push(other.id)
-    walk.hide(commit.parents[0].id)
     found = []
     for each in walk:
         found.append(each)

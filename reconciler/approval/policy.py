@@ -74,8 +74,6 @@ def _approvers(policy: ApprovalPolicy, people: People, evidence: Evidence) -> tu
     change = evidence.change
     if change is None:
         return (), ["it was pushed straight to the branch: no change, so nobody approved it"]
-    if evidence.altered:
-        return (), [f"the merge of {change.name} holds more than what was approved: merge it anew, as it is"]
     members = people.members(policy.groups)
     groups = " or ".join(policy.groups)
     rejecting = sorted({people.who(by) for by in change.rejections} & members)
@@ -92,9 +90,9 @@ def _approvers(policy: ApprovalPolicy, people: People, evidence: Evidence) -> tu
             counted.setdefault(person, approval)
     reasons = [f"{person} rejects it" for person in rejecting]
     if len(counted) < policy.required:
-        by = f", by {', '.join(counted)}" if counted else ""
-        wanted = f"{policy.required} approval{'s' if policy.required > 1 else ''} by {groups}"
-        reasons.append(f"it needs {wanted}, and has {len(counted) or 'none'}{by}")
+        by = f" (by {', '.join(counted)})" if counted else ""
+        wanted = f"{policy.required} approval{'s' if policy.required > 1 else ''} from {groups}"
+        reasons.append(f"{wanted} required, {len(counted)} given{by}")
         reasons += [why for person, why in refused.items() if person not in counted]
     return tuple(counted), reasons
 
@@ -104,11 +102,17 @@ def _not_counted(
 ) -> str:
     """Return why an approval does not count, whoever may approve; empty where it does."""
     person = people.who(approval.by)
-    writers = {people.who(by) for by in (change.requester, *change.authors, *evidence.authors) if by}
+    # Whoever signed a commit wrote it, whatever its author field says: that is typed by hand.
+    wrote = (change.requester, *change.authors, *evidence.authors, *evidence.signers)
+    writers = {people.who(by) for by in wrote if by}
     if person in writers:
         return f"{person} approved it, and wrote a part of it or asked for it"
     if person in {people.who(by) for by in change.pushers}:
         return f"{person} approved it, and pushed to it last"
+    if approval.void:
+        return f"{person} approved it, and {approval.void}"
+    if approval.retargeted:
+        return f"{person} approved it before it got another target branch"
     if policy.voided_by_push and approval.commit != change.head:
         if not approval.commit:
             return f"{person} approved it, and the forge does not tell for which commit"

@@ -14,8 +14,9 @@ from reconciler.desired.mirror import fetch
 from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository
 from reconciler.kernel.assignment import Hold
-from reconciler.operations.admitting import Admitter, mark_of
+from reconciler.operations.admitting import Admitter
 from reconciler.operations.desired import PINNED, state_as_approved
+from reconciler.operations.in_force import mark_of
 from reconciler.site import Site
 from reconciler.store.revisions import RevisionRecord, Verdict
 

@@ -15,7 +15,8 @@ from reconciler.desired.findings import Finding, Severity
 from reconciler.desired.loading import load
 from reconciler.desired.mirror import FetchError, fetch_ref
 from reconciler.desired.repository import GitRepository, RepositoryError
-from reconciler.operations.admitting import load_state, pgp_keys
+from reconciler.operations.admitting import load_state
+from reconciler.operations.judging import pgp_keys
 from reconciler.operations.merging import missing_approvals
 from reconciler.operations.plan import compare_states
 from reconciler.planning.comparison import Comparison
@@ -74,8 +75,11 @@ def forecast(site: Site, mirror: GitRepository, opened: OpenChange) -> Forecast:
         return _invalid([found for found in loaded.findings if found.severity is Severity.ERROR])
     in_force = site.revisions.in_force()
     before = load_state(site, mirror, in_force) if in_force is not None else None
-    comparison = replace(compare_states(site, before, loaded.state), revision=opened.change.head)
-    evidence = evidence_of(mirror, draft, opened.change, pgp_keys(before) if before is not None else ())
+    branch = load_state(site, mirror, base)
+    comparison = replace(compare_states(site, before, loaded.state, branch), revision=opened.change.head)
+    evidence = evidence_of(
+        mirror, draft, opened.change, pgp_keys(before.people.values()) if before is not None else ()
+    )
     missing = missing_approvals(site, mirror, evidence, site.loads)
     report = _report(replace(comparison, needs=()), missing)
     return Forecast(CheckState.PASSED, _cut(_summary(comparison)), report, comparison.needs, missing)

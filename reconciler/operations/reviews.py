@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from reconciler.approval.forge import Forge, Reviews
 from reconciler.approval.signed_reviews import SignedReviews
 from reconciler.desired.repository import GitRepository
-from reconciler.operations.admitting import load_state, pgp_keys
+from reconciler.operations.admitting import load_state
 from reconciler.operations.desired import hosts_repository
 from reconciler.operations.forges import connected_forge
+from reconciler.operations.judging import pgp_keys
 from reconciler.operations.review import open_forge
 from reconciler.site import Site
 
@@ -39,6 +40,6 @@ def reviews_of(site: Site, mirror: GitRepository) -> Reviews:
         # Whose key it is is told by what was approved: here it only matters that signatures can be checked.
         commit = site.revisions.in_force()
         state = load_state(site, mirror, commit) if commit is not None else None
-        return pgp_keys(state) if state is not None else ()
+        return pgp_keys(state.people.values()) if state is not None else ()
 
     return SignedReviews(mirror, keys)

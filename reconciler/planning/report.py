@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from reconciler.approval.effects import Effect
 from reconciler.approval.needs import Need
 from reconciler.kernel.status import Reason
 from reconciler.planning.changes import ChangeKind, WishChange
@@ -43,6 +45,7 @@ class Style:
     table: Table
     title: Callable[[str], str]
     clean: Callable[[str], str]
+    diff: Callable[[Sequence[str]], list[str]]
 
 
 def as_text(comparison: Comparison) -> str:
@@ -101,9 +104,26 @@ def _sections(comparison: Comparison, style: Style) -> list[str]:
         lines.append("not known: there is no installation here to ask what hosts have")
     else:
         lines += plan_lines(comparison.plan, style)
+    if comparison.effects:
+        lines.append(style.title("What takes effect"))
+        lines += effect_lines(comparison.effects, style)
     if comparison.needs:
         lines.append(style.title("What it waits for"))
         lines += need_lines(comparison.needs, style)
+    return lines
+
+
+def effect_lines(effects: Sequence[Effect], style: Style) -> list[str]:
+    """Return the entries that would newly take effect, each with the difference of its YAML.
+
+    Entries that change alike, such as those of many hosts, are shown once.
+    """
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for effect in effects:
+        alike.setdefault((effect.environment, effect.diff), []).append(effect.entry)
+    lines: list[str] = []
+    for (environment, diff), entries in alike.items():
+        lines += ["", style.clean(f"{environment}: {some(entries)}"), *style.diff(diff)]
     return lines
 
 
@@ -176,8 +196,19 @@ def _escaped(text: str) -> str:
     return escaped.replace("`", "\\`").replace("[", "\\[").replace("@", "@\u200b")
 
 
-PLAIN = Style(_columns, lambda title: title, lambda text: " ".join(text.split()))
+def _fenced(lines: Sequence[str]) -> list[str]:
+    """No line may end the block: its fence is longer than any run of backticks within."""
+    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+    return [f"{fence}diff", *lines, fence]
+
+
+PLAIN = Style(
+    _columns,
+    lambda title: title,
+    lambda text: " ".join(text.split()),
+    lambda lines: [f"  {line}" for line in lines],
+)
 """For a terminal: plain columns."""
 
-MARKDOWN = Style(_markdown_table, lambda title: f"\n### {title}\n", _escaped)
+MARKDOWN = Style(_markdown_table, lambda title: f"\n### {title}\n", _escaped, _fenced)
 """For a pull request."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.dialects.sqlite import insert
 
-from reconciler.approval.admission import Admission, AdmissionState, Decision
+from reconciler.approval.admission import Admission, Decision
 from reconciler.approval.evidence import Change
 from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
@@ -20,6 +20,7 @@ from reconciler.store.tables import admissions, decisions, facts, reviewed
 _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _UP_TO = "admittedUpTo"
 _DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
+_ADMISSION: TypeAdapter[Admission] = TypeAdapter(Admission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def _keep(connection: sa.Connection, item: Admission, since: float) -> None:
         "blocked": item.blocked,
         "reasons": json.dumps(item.reasons),
         "since": since,
+        "document": _ADMISSION.dump_json(item).decode("utf-8"),
     }
     statement = insert(admissions).values(environment=item.environment, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=[admissions.c.environment], set_=values))
@@ -165,16 +167,10 @@ def _new_decisions(connection: sa.Connection, decided: Iterable[Decision], now: 
 
 
 def _told(item: Admission) -> Mapping[str, Any]:
-    return {**asdict(item), "reasons": list(item.reasons)}
+    told = asdict(replace(item, known=()))
+    return {**told, "reasons": list(item.reasons), "taken": [[*taken.key, taken.at] for taken in item.taken]}
 
 
 def _admission(row: sa.Row[Any]) -> AdmissionRecord:
-    found = Admission(
-        row.environment,
-        row.commit,
-        row.examined,
-        AdmissionState(row.state),
-        row.blocked,
-        tuple(json.loads(row.reasons)),
-    )
+    found = _ADMISSION.validate_json(row.document)
     return AdmissionRecord(found, row.since)

@@ -204,6 +204,7 @@ admissions = sa.Table(
     sa.Column("blocked", sa.Text, nullable=False),
     sa.Column("reasons", sa.Text, nullable=False),
     sa.Column("since", sa.Float, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
     comment="How far along the branch each environment has gone, and why no further.",
 )
 

@@ -113,7 +113,7 @@ def test_a_change_shows_what_it_would_do_and_is_in_force_when_it_was_approved(fo
         (head, "reconciler/plan", "success")
     ]
     assert "1.0.0 -> 2.0.0" in forge.plan()
-    assert "needs 1 approval by managers, and has none" in forge.plan()
+    assert "1 approval from managers required, 0 given" in forge.plan()
 
     forge.github.approve(12, "ben")
     assert forge.call() == 204

@@ -1,0 +1,36 @@
+"""Which entries of an environment are in force, and as of which commits."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    """Add the document; what is on record so far is in force as a whole."""
+    op.add_column("admissions", sa.Column("document", sa.Text, nullable=False, server_default=""))
+    table = sa.table(
+        "admissions",
+        *(
+            sa.column(name)
+            for name in ("environment", "commit", "examined", "state", "blocked", "reasons", "document")
+        ),
+    )
+    connection = op.get_bind()
+    for row in connection.execute(sa.select(table)).all():
+        document = {
+            "environment": row.environment,
+            "commit": row.commit,
+            "examined": row.examined,
+            "state": row.state,
+            "blocked": row.blocked,
+            "reasons": json.loads(row.reasons),
+            "catalog": row.commit,
+        }
+        statement = sa.update(table).where(table.c.environment == row.environment)
+        connection.execute(statement.values(document=json.dumps(document)))
