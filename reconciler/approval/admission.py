@@ -333,7 +333,7 @@ class _Walk:
             self._refused.pop(key, None)
 
     def _take(self, index: int, commit: str, needed: Entries) -> None:
-        """Put in force what is approved, if it fits together; else the entries of each change that fits by itself."""
+        """Put in force what is approved, if it fits together; else what each change has that fits by itself."""
         covered: dict[str, dict[Key, object]] = {}
         for key, value in needed.items():
             granted, by = self._granted.get(key, (None, ""))
