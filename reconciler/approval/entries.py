@@ -137,7 +137,7 @@ class EntryBook:
 
 
 def differing(before: Entries, after: Entries) -> dict[Key, object]:
-    """Return the entries of ``after`` that are new or have another value; `MISSING` stands for one that is gone."""
+    """Return the entries of ``after`` that are new or have another value; `MISSING` where one is gone."""
     found: dict[Key, object] = {}
     for key, value in after.items():
         was = before.get(key, MISSING)

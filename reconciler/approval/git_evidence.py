@@ -31,6 +31,7 @@ def evidence_of(
     change: Change | None = None,
     pgp_keys: Iterable[str] = (),
     start: str = "",
+    received_at: float | None = None,
 ) -> Evidence:
     """Return what is known of a first-parent commit.
 
@@ -40,6 +41,8 @@ def evidence_of(
         change: what it came by, as the forge tells.
         pgp_keys: the OpenPGP keys that signatures may be by, in armor.
         start: the commit of the branch before all that the change brought in; its first parent where it is empty.
+        received_at: when the server first received it, in seconds since 1970; ``None`` leaves the expiry of keys
+            out of account.
 
     Raises:
         RepositoryError: it is not there, or brings in too much to be judged.
@@ -47,13 +50,13 @@ def evidence_of(
     found = _commit(repository, commit)
     keys = tuple(pgp_keys)
     brought = _brought_in(repository, found, change, start)
-    signed = {str(each.id): signer_of(each, keys) for each in brought}
+    signed = {str(each.id): signer_of(each, keys, received_at) for each in brought}
     return Evidence(
         commit=commit,
         change=change,
         authors=tuple(dict.fromkeys(_authors(found, brought))),
         altered=_altered(repository, found, change),
-        signer=signer_of(found, keys),
+        signer=signer_of(found, keys, received_at),
         signers=tuple(dict.fromkeys(signer for signer in signed.values() if signer)),
         unsigned=tuple(each for each, signer in signed.items() if not signer),
         emergency=_trailer(found, EMERGENCY_TRAILER),
@@ -127,17 +130,20 @@ def _altered(repository: GitRepository, commit: pygit2.Commit, change: Change | 
     return index is None or index.conflicts is not None or index.write_tree(handle) != commit.tree_id
 
 
-def signer_of(signed: pygit2.Commit | pygit2.Tag, pgp_keys: Iterable[str]) -> Identity:
+def signer_of(
+    signed: pygit2.Commit | pygit2.Tag, pgp_keys: Iterable[str], received_at: float | None = None
+) -> Identity:
     """Return whose key a commit or an annotated tag is signed with; empty where no good signature is on it.
 
     Args:
         signed: the object.
         pgp_keys: the OpenPGP keys that the signature may be by, in armor.
+        received_at: when the server first received it; ``None`` leaves the expiry of keys out of account.
     """
     signature, payload = _signature_of(signed)
     text = signature.decode("utf-8", "replace")
     try:
-        found = verify(payload, text) if _SSH_BEGIN in text else verify_pgp(payload, text, pgp_keys)
+        found = verify(payload, text) if _SSH_BEGIN in text else verify_pgp(payload, text, pgp_keys, received_at)
     except BadSignature:
         return ""
     return f"key:{found}"

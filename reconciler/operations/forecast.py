@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 
 import pygit2
 
-from reconciler.approval.evidence import CheckState
+from reconciler.approval.evidence import CheckState, Evidence
 from reconciler.approval.forge import OpenChange
-from reconciler.approval.git_evidence import evidence_of
 from reconciler.approval.needs import Need
 from reconciler.desired.findings import Finding, Severity
 from reconciler.desired.loading import load
 from reconciler.desired.mirror import FetchError, fetch_ref
 from reconciler.desired.repository import GitRepository, RepositoryError
 from reconciler.operations.admitting import load_state
-from reconciler.operations.judging import pgp_keys
 from reconciler.operations.merging import missing_approvals
 from reconciler.operations.plan import compare_states
 from reconciler.planning.comparison import Comparison
@@ -77,10 +75,7 @@ def forecast(site: Site, mirror: GitRepository, opened: OpenChange) -> Forecast:
     before = load_state(site, mirror, in_force) if in_force is not None else None
     branch = load_state(site, mirror, base)
     comparison = replace(compare_states(site, before, loaded.state, branch), revision=opened.change.head)
-    evidence = evidence_of(
-        mirror, draft, opened.change, pgp_keys(before.people.values()) if before is not None else ()
-    )
-    missing = missing_approvals(site, mirror, evidence, site.loads)
+    missing = missing_approvals(site, mirror, Evidence(draft, opened.change), site.loads)
     report = _report(replace(comparison, needs=()), missing)
     return Forecast(CheckState.PASSED, _cut(_summary(comparison)), report, comparison.needs, missing)
 

@@ -59,7 +59,8 @@ class Bench:
                 return None
             change = self._change(commit)
             head, start = self._range(commit, parent, change, rules)
-            evidence = evidence_of(self._mirror, commit, change, pgp_keys(rules.people.values()), start)
+            keyring, received = pgp_keys(rules.people.values()), self._received(commit)
+            evidence = evidence_of(self._mirror, commit, change, keyring, start, received)
             judged = judged_by(rules, evidence)
             if judged.emergency:
                 return _refused(environment, commit, NO_EMERGENCY)
@@ -78,7 +79,8 @@ class Bench:
     def emergency(self, commit: str, environment: str, rules: Rules, *, replayed: bool) -> Ruling | None:
         """Judge a commit by what it claims itself; no forge is needed for that."""
         try:
-            evidence = evidence_of(self._mirror, commit, None, pgp_keys(rules.people.values()))
+            keyring, received = pgp_keys(rules.people.values()), self._received(commit)
+            evidence = evidence_of(self._mirror, commit, None, keyring, received_at=received)
             if not evidence.emergency:
                 return None
             judged = judged_by(rules, evidence)
@@ -154,10 +156,15 @@ class Bench:
         if change.head not in self._mirror.handle():
             raise RepositoryError(what, where=str(self._mirror.folder), hint=hint)
 
+    def _received(self, commit: str) -> float:
+        return self._site.approvals.received(commit, self._site.clock())
+
     def _change(self, commit: str) -> Change | None:
+        """Return by which change a commit came in. A forge is not asked too often; what is known here, always."""
         store, now = self._site.approvals, self._site.clock()
         known = store.reviewed(commit)
-        if known is not None and now - known.at < ASK_AGAIN_SECONDS:
+        patience = ASK_AGAIN_SECONDS if self._site.settings.forge else 0.0
+        if known is not None and now - known.at < patience:
             return known.change
         try:
             change = self._reviews.merged_change(commit)

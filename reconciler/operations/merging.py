@@ -64,6 +64,7 @@ class _Prospect:
     def __init__(self, site: Site, repository: GitRepository, evidence: Evidence, loads: LoadCache) -> None:
         self._repository, self._evidence = repository, evidence
         self._root, self._loads, self._placed = site.settings.root, loads, placements(site)
+        self._now = site.clock()
         self._books: dict[str, EntryBook | None] = {}
         self._base, self._head = repository.commit(evidence.commit).parents
         # The neighbours of the draft first: a load is quick where few files differ from the last one.
@@ -87,8 +88,9 @@ class _Prospect:
         except RepositoryError as error:
             yield f"it cannot be judged: {error.what}"
             return
+        keyring = pgp_keys(rules.people.values())
         evidence = evidence_of(
-            self._repository, self._evidence.commit, self._evidence.change, pgp_keys(rules.people.values())
+            self._repository, self._evidence.commit, self._evidence.change, keyring, received_at=self._now
         )
         yield from judged_by(rules, evidence).reasons
         stale = [key for key, value in new.items() if key not in own or own[key] != value]

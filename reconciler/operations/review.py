@@ -152,7 +152,7 @@ def _plan(site: Site, review: Review, record: ChangeRecord, prospect: Prospect) 
 
 def _shown(review: Review, record: ChangeRecord) -> ShownChange:
     words = review.book.last_words(record)
-    standing = {word.account for word in review.book.standing_approvals(record)}
+    standing = {word.account for word in review.book.counting_approvals(record)}
     ended = record.state is not ChangeState.OPEN
     return ShownChange(
         number=record.number,

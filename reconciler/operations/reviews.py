@@ -37,9 +37,12 @@ def reviews_of(site: Site, mirror: GitRepository) -> Reviews:
         return forge
 
     def keys() -> Iterable[str]:
-        # Whose key it is is told by what was approved: here it only matters that signatures can be checked.
-        commit = site.revisions.in_force()
-        state = load_state(site, mirror, commit) if commit is not None else None
-        return pgp_keys(state.people.values()) if state is not None else ()
+        # What is in force decides whose key it is, and whether it counts: here signatures only have to be checked.
+        # So a key that somebody took out of the branch without an approval still counts.
+        commits = {record.admission.commit for record in site.approvals.admissions().values()}
+        newest = site.revisions.in_force()
+        found = (load_state(site, mirror, commit) for commit in sorted(commits | ({newest} if newest else set())))
+        people = [person for state in found if state is not None for person in state.people.values()]
+        return dict.fromkeys(pgp_keys(people))
 
-    return SignedReviews(mirror, keys)
+    return SignedReviews(mirror, keys, lambda name: site.approvals.received(name, site.clock()))

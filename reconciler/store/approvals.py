@@ -15,7 +15,7 @@ from reconciler.approval.admission import Admission, Decision
 from reconciler.approval.evidence import Change
 from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
-from reconciler.store.tables import admissions, decisions, facts, reviewed
+from reconciler.store.tables import admissions, decisions, facts, received, reviewed
 
 _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _UP_TO = "admittedUpTo"
@@ -106,6 +106,18 @@ class ApprovalStore:
         if row is None:
             return None
         return Reviewed(_CHANGE.validate_json(row.document) if row.document is not None else None, row.at)
+
+    def received(self, name: str, now: float) -> float:
+        """Return when a commit or tag was first looked at, in seconds since the epoch: now, if it never was."""
+        statement = insert(received).values(object=name, at=now).on_conflict_do_nothing()
+        query = sa.select(received.c.at).where(received.c.object == name)
+        with self._database.read() as connection:
+            found: float | None = connection.scalar(query)
+        if found is None:
+            with self._database.write() as connection:
+                connection.execute(statement)
+            found = now
+        return found
 
     def record_reviewed(self, commit: str, change: Change | None, now: float) -> None:
         """Keep what the forge said of a commit; on the audit chain where it is new."""

@@ -218,6 +218,14 @@ decisions = sa.Table(
     comment="What was last decided of each commit for an environment that it concerns.",
 )
 
+received = sa.Table(
+    "received",
+    metadata,
+    sa.Column("object", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    comment="When commits and tags were first looked at: whether their keys had expired by then.",
+)
+
 reviewed = sa.Table(
     "reviewed",
     metadata,

@@ -1,4 +1,4 @@
-"""Which entries of an environment are in force, and as of which commits."""
+"""Which entries of an environment are in force as of which commits, and when signatures were first received."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Add the document; what is on record so far is in force as a whole."""
+    """Add the table and the document; what is on record so far is in force as a whole."""
+    op.create_table(
+        "received",
+        sa.Column("object", sa.Text, primary_key=True),
+        sa.Column("at", sa.Float, nullable=False),
+    )
     op.add_column("admissions", sa.Column("document", sa.Text, nullable=False, server_default=""))
     table = sa.table(
         "admissions",
