@@ -7,7 +7,7 @@ host. Paths play no part. A catalog file concerns every environment that selects
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final, cast
@@ -90,6 +90,7 @@ class EntryBook:
         self._leaving: dict[str, list[Host]] = {}
         for host in desired.hosts.values():
             self._hosts.setdefault(host.environment, []).append(host)
+        for host in desired.hosts.values() if placed else ():
             home = placed.get(host.name.upper())
             if home is not None and home != host.environment:
                 self._leaving.setdefault(home, []).append(host)
@@ -99,8 +100,16 @@ class EntryBook:
     def of(self, name: str) -> Entries:
         """Return the entries of an environment; none where it does not exist."""
         if name not in self._found:
-            there = name in self._desired.environments
-            self._found[name] = dict(self._entries(name)) if there else {}
+            found: dict[Key, object] = {}
+            if name in self._desired.environments:
+                found |= self._entries(name)
+                # Most entries are these, so they are not passed on one by one.
+                hosts = self._hosts.get(name, ())
+                found |= {
+                    ("host", host.name): replace(host, packages={}) if host.packages else host for host in hosts
+                }
+                found |= self._host_packages(hosts)
+            self._found[name] = found
         return self._found[name]
 
     def _entries(self, name: str) -> Iterator[tuple[Key, object]]:
@@ -118,13 +127,14 @@ class EntryBook:
         order = order_of_overrides(environment)
         if order:
             yield ORDER, order
-        for host in self._hosts.get(name, ()):
-            yield ("host", host.name), replace(host, packages={}) if host.packages else host
-            for package, wanted in host.packages.items():
-                yield ("host", host.name, package), self._selection(package, wanted)
         for host in self._leaving.get(name, ()):
             yield ("enrolled host", host.name.upper()), f"moves to {host.environment}"
         yield from _rules(desired, name)
+
+    def _host_packages(self, hosts: Iterable[Host]) -> Iterator[tuple[Key, object]]:
+        for host in hosts:
+            for package, wanted in host.packages.items():
+                yield ("host", host.name, package), self._selection(package, wanted)
 
     def _selection(self, name: str, wanted: Wanted) -> Selection:
         package = self._desired.packages[name]
@@ -192,7 +202,7 @@ def assemble(name: str, entries: Entries, catalog: Mapping[str, Package], revisi
             releases[selection.release.version] = selection.release
         packages[selection.package.name] = replace(selection.package, releases=tuple(releases.values()))
     environments = {name: environment_from(name, entries, rules)} if ENVIRONMENT in entries else {}
-    hosts = {key[1]: cast(Host, value) for key, value in entries.items() if key[0] == "host" and len(key) == 2}
+    hosts = {value.name: value for value in entries.values() if isinstance(value, Host)}
     for host, wanted in _wanted(entries, "host").items():
         if host in hosts:
             hosts[host] = replace(hosts[host], packages=wanted)

@@ -12,7 +12,7 @@ from reconciler.approval.forge import Reviews
 from reconciler.desired.loading import load
 from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository, RepositoryError
-from reconciler.operations.judging import Bench
+from reconciler.operations.judging import MERGED_REFS, Bench
 from reconciler.site import Site
 
 APPROVED_REFS = "refs/reconciler/approved/"
@@ -88,8 +88,10 @@ class Admitter:
         for commit in kept:
             references.create(KEPT_REFS + commit, pygit2.Oid(hex=commit), force=True)
         told = self._site.approvals.record(found, decided, newest, self._site.clock())
+        waiting = any(item.state is not AdmissionState.APPROVED for item in found)
         for name in list(references):  # only once it is on record that nothing is taken from them
-            if name.startswith(KEPT_REFS) and name.removeprefix(KEPT_REFS) not in kept:
+            unused = name.startswith(KEPT_REFS) and name.removeprefix(KEPT_REFS) not in kept
+            if unused or (name.startswith(MERGED_REFS) and not waiting):
                 references.delete(name)
         return told
 

@@ -29,7 +29,8 @@ MOST_IN_ONE = 100
 NO_EMERGENCY = "what it alters cannot be told, since the commit before it does not validate: mend that one first"
 """Why an emergency does not count that builds on a commit which does not validate."""
 
-_HEADS = "refs/reconciler/merged/"
+MERGED_REFS = "refs/reconciler/merged/"
+"""The refs in the mirror that keep the heads of changes that were squashed or rebased, as long as something waits."""
 
 States = Callable[[str], DesiredState | None]
 Books = Callable[[DesiredState], EntryBook]
@@ -55,7 +56,7 @@ class Bench:
         parent = self._parent(commit)
         try:
             touched = self._touched(commit, parent, environment)
-            if touched is not None and keys.isdisjoint(touched):
+            if touched is not None and keys.isdisjoint(touched) and not self._squashed(commit, keys, environment):
                 return None
             change = self._change(commit)
             head, start = self._range(commit, parent, change, rules)
@@ -117,6 +118,21 @@ class Bench:
         merged = own_entries(self._mirror, parents[1], parent, entries) if len(parents) == 2 else {}
         return frozenset((*differing(was, now), *merged))
 
+    def _squashed(self, commit: str, keys: frozenset[Key], environment: str) -> bool:
+        """Return whether a commit that alters none of these entries is the squash of a change that does.
+
+        Somebody may have pushed the same value before, past the review. The forge is asked only once for this.
+        """
+        parents = self._mirror.commit(commit).parents
+        if len(parents) != 1 or not self._site.settings.forge:
+            return False
+        known = self._site.approvals.reviewed(commit)
+        change = known.change if known is not None else self._change(commit)
+        if change is None:
+            return False
+        self._bring(change)
+        return not keys.isdisjoint(own_entries(self._mirror, change.head, parents[0], self._reader(environment)))
+
     def _range(self, commit: str, parent: str, change: Change | None, rules: Rules) -> tuple[str, str]:
         """Return the head whose entries were approved, and what the branch was before it came in.
 
@@ -150,7 +166,7 @@ class Bench:
         if not change.ref:
             raise RepositoryError(what, where=str(self._mirror.folder), hint=hint)
         try:
-            fetch_ref(self._mirror, change.ref, _HEADS + change.head)
+            fetch_ref(self._mirror, change.ref, MERGED_REFS + change.head)
         except FetchError as error:
             raise RepositoryError(f"{what}: {error.what}", where=error.where, hint=hint) from error
         if change.head not in self._mirror.handle():

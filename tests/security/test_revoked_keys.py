@@ -1,4 +1,4 @@
-"""Signatures by keys that were taken away, revoked, or expired before the server received them, count for nothing."""
+"""Signatures by keys that were taken away, revoked or expired before they were received count for nothing."""
 
 from __future__ import annotations
 
