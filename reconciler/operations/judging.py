@@ -30,7 +30,7 @@ NO_EMERGENCY = "what it alters cannot be told, since the commit before it does n
 """Why an emergency does not count that builds on a commit which does not validate."""
 
 MERGED_REFS = "refs/reconciler/merged/"
-"""The refs in the mirror that keep the heads of changes that were squashed or rebased, as long as something waits."""
+"""The refs in the mirror that keep the heads of squashed or rebased changes while something waits."""
 
 States = Callable[[str], DesiredState | None]
 Books = Callable[[DesiredState], EntryBook]

@@ -121,8 +121,13 @@ def plan_from_repository(folder: Path, root: str, revision: str, base: str | Non
     before = load_valid(repository, held_against, root) if held_against is not None else None
     after = load_valid(repository, commit, root)
     changes = wish_changes(before, after, {})
-    needs = needs_of(before, after, {}) if before is not None else ()
-    return Comparison(held_against, commit, changes, None, release_notes(after, changes), needs)
+    if before is None:
+        return Comparison(held_against, commit, changes, None, release_notes(after, changes))
+    was, becomes = EntryBook(before, {}), EntryBook(after, {})
+    names = sorted({*before.environments, *after.environments})
+    effects = tuple(effect for name in names for effect in effects_of(name, was.of(name), becomes.of(name)))
+    needs = needs_of(before, after, {})
+    return Comparison(held_against, commit, changes, None, release_notes(after, changes), needs, effects)
 
 
 def wish_changes(
