@@ -5,6 +5,7 @@ The oracle knows the plays and the values, and nothing of how the branch is walk
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -17,19 +18,30 @@ from tests.approval.branches import START, Branches, change, key
 KEYS = [key(name) for name in "abc"]
 VALUES = st.sampled_from([1, 2, 3, None])
 EDITS = st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=2)
-PLAYS = st.one_of(
-    st.tuples(st.just("propose"), st.integers(0, 2), EDITS),
-    st.tuples(st.just("amend"), st.integers(0, 2), EDITS),
-    st.tuples(st.just("retarget"), st.integers(0, 2), st.just({})),
-    st.tuples(st.just("approve"), st.integers(0, 2), st.just({})),
-    st.tuples(st.just("approve"), st.integers(0, 2), st.just({})),
-    st.tuples(st.sampled_from(["merge", "merge", "squash"]), st.integers(0, 2), st.just({})),
-    st.tuples(st.just("evil merge"), st.integers(0, 2), EDITS),
-    st.tuples(st.just("push"), st.just(0), EDITS),
-    st.tuples(st.just("break"), st.just(0), st.just({})),
-    st.tuples(st.just("rewrite"), st.integers(1, 3), EDITS),
-    st.tuples(st.just("look"), st.just(0), st.just({})),
+Action = tuple[str, int, dict[Key, object]]
+NUMBERS = st.integers(0, 1)
+
+
+def action(*names: str) -> st.SearchStrategy[Action]:
+    return st.tuples(st.sampled_from(names), NUMBERS, EDITS)
+
+
+INCIDENTS = st.lists(
+    action("push", "break", "rewrite", "look", "look", "amend", "retarget", "propose"), max_size=2
 )
+"""What goes on between the steps of a review."""
+
+
+@st.composite
+def rounds(draw: st.DrawFn) -> list[Action]:
+    """A change from its proposal to its merge, so that most of what is played comes to a decision."""
+    number = draw(NUMBERS)
+    played: list[Action] = [("propose", number, draw(EDITS)), *draw(INCIDENTS)]
+    if draw(st.integers(0, 3)):
+        played.append(("approve", number, {}))
+    played += draw(INCIDENTS)
+    played.append((draw(st.sampled_from(["merge", "merge", "squash", "evil merge"])), number, draw(EDITS)))
+    return [*played, *draw(INCIDENTS)]
 
 
 @dataclass
@@ -54,10 +66,11 @@ class Play:
             branch.push(None)
             branch.main.append(branch.commit(there, branch.main[-1]))
         elif what == "rewrite" and len(branch.main) > 1:
-            del branch.main[max(1, len(branch.main) - number) :]
+            del branch.main[max(1, len(branch.main) - number - 1) :]
             while branch.entries(branch.main[-1]) is None:
                 branch.main.pop()
-            self.rewritten, self.fresh = True, {}
+            self.rewritten |= branch.now.begin not in branch.main  # else nobody has seen what was there
+            self.fresh = {}
             branch.push(edits)
         elif what == "propose":
             self.heads[number] = branch.propose(edits)
@@ -73,7 +86,7 @@ class Play:
     def _merge(self, what: str, number: int, edits: dict[Key, object]) -> None:
         branch, head = self.branch, self.heads.pop(number)
         by = ("@ann",) if self.approved.pop(number, "") == head else ()
-        commit = branch.merge(head, *by, besides=edits)
+        commit = branch.merge(head, *by, besides=edits if what == "evil merge" else None)
         if what == "squash":
             branch.commits[commit] = type(branch.commits[commit])(
                 branch.entries(commit), branch.commits[commit].parents[:1]
@@ -114,11 +127,11 @@ class Play:
         self.rewritten, self.fresh = False, {}
 
 
-@settings(max_examples=600, deadline=None)
-@given(st.lists(PLAYS, max_size=24))
-def test_no_entry_takes_effect_without_its_approval(plays: list[tuple[str, int, dict[Key, object]]]) -> None:
+@settings(max_examples=400, deadline=None)
+@given(st.lists(rounds(), min_size=1, max_size=4))
+def test_no_entry_takes_effect_without_its_approval(played: list[list[Action]]) -> None:
     play = Play()
-    for what, number, edits in plays:
+    for what, number, edits in itertools.chain(*played):
         play.do(what, number, edits)
     play.do("look", 0, {})
 
