@@ -269,6 +269,8 @@ class _Walk:
         for key in needed:
             self._waiting.setdefault(key, commit)
         self._take(index, commit, needed)
+        if not self._waiting and not differing(self._force, entries):
+            self._in_line(commit)
 
     def _look_at_rewritten(self) -> None:
         """Follow a rewritten branch as far as it is as in force. Of what it brings, only emergencies count."""
