@@ -38,9 +38,6 @@ class _Strict:
     def emergency(self, _commit: str, _environment: str, _rules: Rules, *, replayed: bool) -> None:
         assert not replayed
 
-    def digest(self, value: object) -> str:
-        return repr(value)
-
 
 def run() -> tuple[Figure, ...]:
     """Measure, and return the figures.

@@ -14,9 +14,11 @@ from reconciler.approval.entries import (
     Rules,
     Selection,
     differing,
+    digest_of,
     is_rule,
+    named,
     rules_of,
-    text_of,
+    with_entries,
 )
 from reconciler.approval.fitting import misfits
 from reconciler.approval.policy import Judgement
@@ -27,9 +29,6 @@ REWRITTEN = "the history of the branch was rewritten: only what is approved afte
 
 UNCLAIMED = "no approved change holds it"
 """Why an entry waits that no change of the branch brought."""
-
-MOST_NAMED = 10
-"""Entries that one reason names."""
 
 _ROUNDS = 5
 
@@ -140,15 +139,8 @@ class Judge(Protocol):
     def emergency(self, commit: str, environment: str, rules: Rules, *, replayed: bool) -> Ruling | None:
         """Judge a commit that claims an emergency; ``None`` where it claims none, or not rightly.
 
-        Args:
-            commit: its id.
-            environment: the environment.
-            rules: what is in force.
-            replayed: whether the history was rewritten, so that an emergency which counted before counts no more.
+        ``replayed``: the history was rewritten, so one that counted before counts no more.
         """
-
-    def digest(self, value: object) -> str:
-        """Return what tells a value's content."""
 
 
 def admit(start: Admission, line: Line, judge: Judge) -> tuple[Admission, tuple[Decision, ...]]:
@@ -364,7 +356,7 @@ class _Walk:
         """Put down the releases that hosts may know from now on."""
         name = selection.package.name
         for release in (*([selection.release] if selection.release else ()), *selection.others):
-            known = KnownRelease(name, release.version, self._judge.digest(release), commit)
+            known = KnownRelease(name, release.version, digest_of(release), commit)
             if release is selection.release or (name, release.version) not in self._known:
                 self._known[name, release.version] = known
 
@@ -408,15 +400,3 @@ class _Walk:
                 by_reason.setdefault(reason, []).append(key)
         told = (f"{named(keys)}: {reason}" for reason, keys in by_reason.items())
         return (*((REWRITTEN,) if rewritten else ()), *told)
-
-
-def with_entries(force: Entries, part: Entries) -> dict[Key, object]:
-    """Return what is in force once ``part`` is: added, changed and removed."""
-    return {key: value for key, value in {**force, **part}.items() if value is not MISSING}
-
-
-def named(keys: Sequence[Key]) -> str:
-    """Return what entries are about, in a line."""
-    named = [text_of(key) for key in keys[:MOST_NAMED]]
-    more = [f"{len(keys) - MOST_NAMED} more"] if len(keys) > MOST_NAMED else []
-    return ", ".join((*named, *more))

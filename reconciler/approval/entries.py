@@ -7,7 +7,8 @@ host. Paths play no part. A catalog file concerns every environment that selects
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final, cast
@@ -49,6 +50,7 @@ POLICY: Final[Key] = ("policy",)
 EMERGENCY: Final[Key] = ("emergency",)
 ORDER: Final[Key] = ("override order",)
 REMOVALS: Final[Key] = ("setting", "removals")
+_MOST_NAMED = 10
 _RULES: Final = ("policy", "emergency", "group", "person")
 
 
@@ -182,6 +184,23 @@ def text_of(key: Key) -> str:
     if len(key) == 3:
         return f"{key[0]} {key[1]} package {key[2]}"
     return " ".join(key)
+
+
+def digest_of(value: object) -> str:
+    """Return what tells a value's content: of dataclasses, texts and numbers, whose text is always the same."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:32]
+
+
+def with_entries(force: Entries, part: Entries) -> dict[Key, object]:
+    """Return what is in force once ``part`` is: added, changed and removed."""
+    return {key: value for key, value in {**force, **part}.items() if value is not MISSING}
+
+
+def named(keys: Sequence[Key]) -> str:
+    """Return what entries are about, in a line."""
+    named = [text_of(key) for key in keys[:_MOST_NAMED]]
+    more = [f"{len(keys) - _MOST_NAMED} more"] if len(keys) > _MOST_NAMED else []
+    return ", ".join((*named, *more))
 
 
 def assemble(name: str, entries: Entries, catalog: Mapping[str, Package], revision: str) -> DesiredState:

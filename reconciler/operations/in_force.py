@@ -8,13 +8,12 @@ from dataclasses import replace
 from functools import cmp_to_key
 
 from reconciler.approval.admission import Admission, KnownRelease, entries_in_force
-from reconciler.approval.entries import Entries, EntryBook, Key, Selection, assemble, rules_of
+from reconciler.approval.entries import Entries, EntryBook, Key, Selection, assemble, digest_of, rules_of
 from reconciler.desired.catalog import Package
 from reconciler.desired.combination import combine
 from reconciler.desired.model import DesiredState, Host
 from reconciler.desired.repository import GitRepository
 from reconciler.operations.admitting import placements, valid_state
-from reconciler.operations.judging import digest_of
 from reconciler.site import Site
 
 

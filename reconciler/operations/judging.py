@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -93,10 +92,6 @@ class Bench:
         except RepositoryError:
             return None
         return Ruling(Decision(environment, commit, judged, entries=tuple(" ".join(key) for key in own)), own)
-
-    def digest(self, value: object) -> str:
-        """Return what tells a value's content."""
-        return digest_of(value)
 
     def _reader(self, environment: str) -> Callable[[str], Entries | None]:
         def entries(commit: str) -> Entries | None:
@@ -227,11 +222,6 @@ def own_entries(
         # Where the two have several ancestors, what any of them has already is not the change's own.
         found = altered if found is None else {key: value for key, value in found.items() if key in altered}
     return dict(now) if found is None else found
-
-
-def digest_of(value: object) -> str:
-    """Return what tells a value's content: of dataclasses, texts and numbers, whose text is always the same."""
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:32]
 
 
 def pgp_keys(people: Iterable[Person]) -> tuple[str, ...]:

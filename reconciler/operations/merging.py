@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from reconciler.approval.admission import named, with_entries
-from reconciler.approval.entries import Entries, EntryBook, Rules, default_rules, differing, rules_of
+from reconciler.approval.entries import (
+    Entries,
+    EntryBook,
+    Rules,
+    default_rules,
+    differing,
+    named,
+    rules_of,
+    with_entries,
+)
 from reconciler.approval.evidence import Evidence
 from reconciler.approval.fitting import misfits
 from reconciler.approval.git_evidence import evidence_of

@@ -155,9 +155,6 @@ class Branches:
         judged = Judgement(approved=True, emergency="now")
         return Ruling(Decision(environment, commit, judged), differing(parent, here))
 
-    def digest(self, value: object) -> str:
-        return repr(value)
-
 
 def change(head: str, *approvers: str) -> Change:
     approvals = tuple(Approval(by, head) for by in approvers)
