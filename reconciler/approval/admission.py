@@ -24,13 +24,12 @@ from reconciler.approval.fitting import misfits
 from reconciler.approval.policy import Judgement
 from reconciler.desired.model import DesiredState
 
+_ROUNDS = 5
 REWRITTEN = "the history of the branch was rewritten: only what is approved after that can come into force"
 """Why an environment waits after a force push."""
 
 UNCLAIMED = "no approved change holds it"
 """Why an entry waits that no change of the branch brought."""
-
-_ROUNDS = 5
 
 
 class AdmissionState(StrEnum):
@@ -376,9 +375,8 @@ class _Walk:
         self._misfits = ()
 
     def _concluded(self) -> Admission:
-        known = tuple(self._known.values())
         taken = tuple(Taken(key, at) for key, at in self._taken.items())
-        now = replace(self._now, known=known, taken=taken)
+        now = replace(self._now, known=tuple(self._known.values()), taken=taken)
         if not self._waiting:
             return replace(now, state=AdmissionState.APPROVED, blocked="", reasons=())
         places = {commit: index for index, commit in enumerate(self._line.commits)}
