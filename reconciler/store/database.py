@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.store.tables import metadata
 
-NEWEST_MIGRATION = "0008"
+NEWEST_MIGRATION = "0009"
 """The schema revision that this code works with; a test holds it against the migrations."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
