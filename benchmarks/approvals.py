@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks import fleet
 from benchmarks.desired_commits import CHANGED, Fleet, commit_fleet
 from benchmarks.measure import Figure, Spread, cpu_seconds, progress, ratios, take_turns
-from reconciler.approval.admission import Admission, AdmissionState, Decision, Line, admit
-from reconciler.approval.concerns import Concern, Concerns
+from reconciler.approval.admission import Admission, AdmissionState, Decision, Line, Ruling, admit
+from reconciler.approval.entries import Entries, EntryBook, Key, Rules
 from reconciler.approval.policy import Judgement
 from reconciler.desired.approvals import ApprovalPolicy
 from reconciler.desired.cache import LoadCache
@@ -31,11 +31,12 @@ class NotJudged(ReconcilerError):
 class _Strict:
     """Approves nothing, and asks nobody."""
 
-    def judge(self, commit: str, environment: str, _approved: DesiredState) -> Decision:
-        return Decision(environment, commit, Judgement(approved=False, reasons=("nobody approved it",)))
+    def judge(self, commit: str, environment: str, _rules: Rules, keys: frozenset[Key]) -> Ruling:
+        judged = Judgement(approved=False, reasons=("nobody approved it",))
+        return Ruling(Decision(environment, commit, judged), dict.fromkeys(keys))
 
-    def emergency(self, _commit: str, _environment: str, _approved: DesiredState) -> Decision | None:
-        return None
+    def emergency(self, _commit: str, _environment: str, _rules: Rules, *, replayed: bool) -> None:
+        assert not replayed
 
 
 def run() -> tuple[Figure, ...]:
@@ -81,14 +82,14 @@ def _states(made: Fleet, cache: LoadCache) -> dict[str, DesiredState]:
 
 
 def _judge(states: dict[str, DesiredState], made: Fleet) -> None:
-    known: dict[str, Concerns] = {}
+    known: dict[str, EntryBook] = {}
 
-    def concern(state: DesiredState, environment: str) -> Concern:
+    def entries(state: DesiredState) -> Entries:
         if state.revision not in known:
-            known[state.revision] = Concerns(state, {})
-        return known[state.revision].of(environment)
+            known[state.revision] = EntryBook(state, {})
+        return known[state.revision].of(fleet.ENVIRONMENT)
 
     start = Admission(fleet.ENVIRONMENT, made.first, made.first)
-    found, decided = admit(start, Line((made.later[0],), states.get, concern), _Strict())
+    found, decided = admit(start, Line((made.later[0],), states.get, entries, Rules()), _Strict())
     if found.state is not AdmissionState.UNAPPROVED or len(decided) != 1:
         raise NotJudged(f"a commit that nobody approved is {found.state}")

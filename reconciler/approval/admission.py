@@ -1,4 +1,4 @@
-"""Decides how far along the branch an environment may go: to the last commit that is approved for it. Pure."""
+"""Decides which entries of an environment may follow the branch: those that an approved change holds. Pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,36 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from reconciler.approval.concerns import Concern
+from reconciler.approval.entries import (
+    MISSING,
+    Entries,
+    Key,
+    Rules,
+    Selection,
+    differing,
+    digest_of,
+    is_rule,
+    named,
+    rules_of,
+    with_entries,
+)
+from reconciler.approval.fitting import misfits
 from reconciler.approval.policy import Judgement
 from reconciler.desired.model import DesiredState
 
-REWRITTEN = "the history of the branch was rewritten: what was approved is not on it any more"
+_ROUNDS = 5
+REWRITTEN = "the history of the branch was rewritten: only what is approved after that can come into force"
 """Why an environment waits after a force push."""
+
+UNCLAIMED = "no approved change holds it"
+"""Why an entry waits that no change of the branch brought."""
 
 
 class AdmissionState(StrEnum):
-    """Where an environment stands.
+    """Whether an environment follows the branch.
 
-    ``APPROVED``: nothing on the branch waits for it. ``UNAPPROVED``: a commit is not approved. ``REWRITTEN``: the
-    branch no longer builds on what was approved. ``AWAITING_EVIDENCE``: the forge cannot be asked now.
+    ``APPROVED``: all of it is in force. ``UNAPPROVED``: an entry is not approved. ``REWRITTEN``: an entry differs
+    since the history of the branch was rewritten. ``AWAITING_EVIDENCE``: the forge cannot be asked now.
     """
 
     APPROVED = "approved"
@@ -29,11 +46,32 @@ class AdmissionState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
-    """How far an environment has gone.
+class Taken:
+    """An entry that is in force as it is at the commit ``at``. Only approvals of what came later move it."""
 
-    ``commit`` is what its desired state is taken from; ``examined`` the last commit that was looked at.
-    ``blocked`` is the first one that may not count, empty where there is none, and ``reasons`` say why.
+    key: Key
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRelease:
+    """A release that was in force once, as it was at the commit ``at``; ``digest`` tells its content."""
+
+    package: str
+    version: str
+    digest: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What of the branch is in force for an environment.
+
+    ``commit`` is the last commit of which all is in force. ``taken`` are the entries that are in force as they are
+    at a later commit. ``examined`` is the last commit that was looked at. ``blocked`` is the first commit that
+    holds an entry which waits, empty where there is none, and ``reasons`` say why. ``floor`` is the newest commit
+    that a rewritten history had when the rewriting was seen: what came before it counts as approved by nobody.
+    Hosts know the releases of the catalog at ``catalog``, and those in ``known``.
     """
 
     environment: str
@@ -42,121 +80,321 @@ class Admission:
     state: AdmissionState = AdmissionState.APPROVED
     blocked: str = ""
     reasons: tuple[str, ...] = ()
+    floor: str = ""
+    catalog: str = ""
+    taken: tuple[Taken, ...] = ()
+    known: tuple[KnownRelease, ...] = ()
+
+    @property
+    def begin(self) -> str:
+        """The commit after which the branch is to be looked at."""
+        return self.floor or self.commit
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was found of one commit for an environment that it concerns. ``known`` is false where nobody told."""
+    """What was found of one commit for an environment that it concerns.
+
+    ``known`` is false where the forge could not be asked. ``entries`` are those that the commit's change holds.
+    """
 
     environment: str
     commit: str
     judgement: Judgement
     known: bool = True
+    entries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision, and the entries that the change alters; `MISSING` stands for one that it removes."""
+
+    decision: Decision
+    own: Entries
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A part of the branch: its commits along first parents, the oldest first, and what each says.
 
-    ``states`` gives the desired state at a commit, ``None`` where it does not validate, and ``concerns`` what of
-    it concerns an environment. ``rewritten``: the line does not build on what was looked at last; it begins where
-    the two parted.
+    ``states`` gives the desired state at a commit, ``None`` where it does not validate, and ``entries`` its
+    entries for the environment. ``defaults`` are the rules for an environment that does not exist yet.
+    ``rewritten``: the line does not build on what was looked at last; it begins where the two parted.
     """
 
     commits: Sequence[str]
     states: Callable[[str], DesiredState | None]
-    concerns: Callable[[DesiredState, str], Concern]
+    entries: Callable[[DesiredState], Entries]
+    defaults: Rules
     rewritten: bool = False
 
 
 class Judge(Protocol):
-    """Judges commits, by the policy and the people of the desired state that was approved before."""
+    """Judges commits by the rules that are in force for an environment."""
 
-    def judge(self, commit: str, environment: str, approved: DesiredState) -> Decision:
-        """Judge a commit for an environment."""
+    def judge(self, commit: str, environment: str, rules: Rules, keys: frozenset[Key]) -> Ruling | None:
+        """Judge a commit; ``None`` where its change has no part in any of these entries."""
 
-    def emergency(self, commit: str, environment: str, approved: DesiredState) -> Decision | None:
-        """Judge a commit that claims an emergency; ``None`` where it claims none, or not rightly."""
+    def emergency(self, commit: str, environment: str, rules: Rules, *, replayed: bool) -> Ruling | None:
+        """Judge a commit that claims an emergency; ``None`` where it claims none, or not rightly.
+
+        ``replayed``: the history was rewritten, so one that counted before counts no more.
+        """
 
 
 def admit(start: Admission, line: Line, judge: Judge) -> tuple[Admission, tuple[Decision, ...]]:
-    """Go along the branch for one environment, as far as what concerns it is approved.
+    """Go along the branch for one environment, and take what is approved.
 
-    A commit that leaves what is asked of the environment as it was approved needs no approval, whatever lies
-    between: so what was taken back by a revert stands in nobody's way. One that does not validate is judged
-    together with the next that does.
+    An entry that is as it is in force needs no approval, whatever lies between: so what a revert took back stands
+    in nobody's way. All others need an approved change that holds the very same value, merged since the entry was
+    last in line with the branch. What is not approved stays as it is in force.
 
     Args:
-        start: how far it has gone.
+        start: what is in force.
         line: the branch from there on.
         judge: judges one commit.
 
     Returns:
-        how far it goes now, and what was decided on the way.
+        what is in force now, and what was decided on the way.
     """
-    return _Walk(start, line, judge).go()
+    decisions: dict[str, Decision] = {}
+    now = start
+    for _ in range(_ROUNDS):
+        walk = _Walk(now, line, judge)
+        found = walk.go()
+        decisions |= {decision.commit: decision for decision in walk.decisions}
+        again = walk.rules_changed and found.state is not AdmissionState.APPROVED and found.begin == now.begin
+        now = found
+        if not again:  # else what was refused by the old rules may be approved by the new ones
+            break
+    return now, tuple(decisions.values())
+
+
+def entries_in_force(
+    admission: Admission, states: Callable[[str], DesiredState | None], entries: Callable[[DesiredState], Entries]
+) -> dict[Key, object]:
+    """Return the entries that are in force for an environment.
+
+    Args:
+        admission: what is in force.
+        states: gives the state at a commit. Those that an admission names validate.
+        entries: gives the environment's entries of a state.
+    """
+
+    def at(commit: str) -> Entries:
+        state = states(commit)
+        assert state is not None, "only what validates is ever in force"
+        return entries(state)
+
+    found = dict(at(admission.commit))
+    for taken in admission.taken:
+        value = at(taken.at).get(taken.key, MISSING)
+        if value is MISSING:
+            found.pop(taken.key, None)
+        else:
+            found[taken.key] = value
+    return found
 
 
 class _Walk:
     def __init__(self, start: Admission, line: Line, judge: Judge) -> None:
-        approved = line.states(start.commit)
-        assert approved is not None, "only what validates is ever approved"
-        self._line, self._judge = line, judge
+        self._line, self._judge, self._now = line, judge, start
         self._name = start.environment
-        self._approved = approved
-        self._concern = line.concerns(approved, self._name)
-        self._now = replace(start, state=AdmissionState.APPROVED, blocked="", reasons=())
-        if line.rewritten and line.commits:
-            self._block(line.commits[-1], AdmissionState.REWRITTEN, (REWRITTEN,))
-        self._decisions: list[Decision] = []
+        self._force = entries_in_force(start, line.states, line.entries)
+        self._rules = self._rules_in_force()
+        self._taken = {taken.key: taken.at for taken in start.taken}
+        self._known = {(known.package, known.version): known for known in start.known}
+        places = {commit: index for index, commit in enumerate(line.commits)}
+        self._since = {key: places.get(at, -1) for key, at in self._taken.items()}
+        self._granted: dict[Key, tuple[object, str]] = {}
+        self._refused: dict[Key, tuple[str, ...]] = {}
+        self._waiting: dict[Key, str] = {}
+        self._misfits: tuple[str, ...] = ()
         self._pending: list[str] = []
+        self._asked_in_vain = False
+        self.decisions: list[Decision] = []
+        self.rules_changed = False
 
-    def go(self) -> tuple[Admission, tuple[Decision, ...]]:
-        for commit in self._line.commits:
-            state = self._line.states(commit)
-            if state is None:
-                self._pending.append(commit)  # and looked at again, until one that validates comes after it
-            else:
-                self._look_at(commit, state)
+    def go(self) -> Admission:
+        if self._line.rewritten:
+            self._look_at_rewritten()
+        else:
+            self._begin_at_floor()
+            for index, commit in enumerate(self._line.commits):
+                state = self._line.states(commit)
+                if state is None:
+                    self._pending.append(commit)
+                    continue
+                self._look_at(index, commit, state)
                 self._now = replace(self._now, examined=commit)
-        return self._now, tuple(self._decisions)
+        return self._concluded()
 
-    def _look_at(self, commit: str, state: DesiredState) -> None:
-        if self._approved.approvals_for(self._name).demands_nothing:
-            self._advance(commit, state)
+    def _begin_at_floor(self) -> None:
+        """What differs since the history was rewritten waits until it is taken back, or approved after that."""
+        state = self._line.states(self._now.floor) if self._now.floor else None
+        if state is not None:
+            differs = differing(self._force, self._line.entries(state))
+            self._waiting = dict.fromkeys(differs, self._now.floor)
+
+    def _rules_in_force(self) -> Rules:
+        return rules_of(self._force) if self._force else self._line.defaults
+
+    def _look_at(self, index: int, commit: str, state: DesiredState) -> None:
+        entries = self._line.entries(state)
+        if self._rules.policy.demands_nothing:
+            self._follow(commit, entries)
             return
-        concern = self._line.concerns(state, self._name)
-        if concern.asked == self._concern.asked:
-            if concern.known == self._concern.known:
-                self._advance(commit, state)
-            else:
-                self._release()
+        differs = differing(self._force, entries)
+        if not differs:
+            self._in_line(commit)
             return
-        emergency = self._judge.emergency(commit, self._name, self._approved)
-        if emergency is not None:
-            self._decisions.append(emergency)
-            self._advance(commit, state)
-            return
-        if self._now.blocked:
+        self._settle(index, commit, differs)
+        needed = {key: value for key, value in differs.items() if self._since.get(key, -1) < index}
+        if not needed:
             return
         for each in (*self._pending, commit):
-            decision = self._judge.judge(each, self._name, self._approved)
-            self._decisions.append(decision)
-            if not decision.judgement.approved:
-                waits = AdmissionState.UNAPPROVED if decision.known else AdmissionState.AWAITING_EVIDENCE
-                self._block(each, waits, decision.judgement.reasons)
-                return
-        self._advance(commit, state)
-
-    def _advance(self, commit: str, state: DesiredState) -> None:
-        self._approved = state
-        self._concern = self._line.concerns(state, self._name)
-        self._now = replace(self._now, commit=commit)
-        self._release()
-
-    def _release(self) -> None:
+            self._hear(each, frozenset(needed))
         self._pending.clear()
-        self._now = replace(self._now, state=AdmissionState.APPROVED, blocked="", reasons=())
+        for key in [key for key in self._granted if key not in needed]:
+            del self._granted[key]  # in line here: what was approved up to here moves it no more
+        for key in needed:
+            self._waiting.setdefault(key, commit)
+        self._take(index, commit, needed)
+        if not self._waiting and not differing(self._force, entries):
+            self._in_line(commit)
 
-    def _block(self, commit: str, state: AdmissionState, reasons: tuple[str, ...]) -> None:
-        self._now = replace(self._now, state=state, blocked=commit, reasons=reasons)
+    def _look_at_rewritten(self) -> None:
+        """Follow a rewritten branch as far as it is as in force. Of what it brings, only emergencies count."""
+        newest = self._line.commits[-1]
+        state = self._line.states(newest)
+        assert state is not None, "the line ends in a commit that validates"
+        entries = self._line.entries(state)
+        if self._rules.policy.demands_nothing:
+            self._follow(newest, entries)
+        else:
+            for commit in self._line.commits:
+                self._hear_emergency(commit, replayed=True)
+            index = len(self._line.commits) - 1
+            differs = differing(self._force, entries)
+            if differs:
+                self._take(index, newest, differs)
+                differs = differing(self._force, entries)
+            if not differs:
+                self._in_line(newest)
+            else:
+                self._waiting = dict.fromkeys(differs, newest)
+                self._now = replace(self._now, floor=newest)
+        self._now = replace(self._now, examined=newest)
+
+    def _settle(self, index: int, commit: str, differs: Entries) -> None:
+        """Put down that entries which differed are in line again: what was approved before moves them no more."""
+        for key in [key for key in {*self._waiting, *self._granted} if key not in differs]:
+            self._forget(key)
+            self._taken[key], self._since[key] = commit, index
+
+    def _forget(self, key: Key) -> None:
+        for known in (self._waiting, self._granted, self._refused):
+            known.pop(key, None)
+
+    def _hear(self, commit: str, keys: frozenset[Key]) -> None:
+        """Learn what the change of a commit holds, and whether it is approved."""
+        if self._hear_emergency(commit, replayed=False):
+            return
+        ruling = self._judge.judge(commit, self._name, self._rules, keys)
+        if ruling is None:
+            return
+        self.decisions.append(ruling.decision)
+        self._asked_in_vain |= not ruling.decision.known
+        if ruling.decision.judgement.approved:
+            self._grant(commit, ruling.own)
+        else:
+            for key in ruling.own if ruling.own else keys:
+                self._refused[key] = ruling.decision.judgement.reasons
+
+    def _hear_emergency(self, commit: str, *, replayed: bool) -> bool:
+        ruling = self._judge.emergency(commit, self._name, self._rules, replayed=replayed)
+        if ruling is None:
+            return False
+        self.decisions.append(ruling.decision)
+        self._grant(commit, ruling.own)
+        return True
+
+    def _grant(self, commit: str, own: Entries) -> None:
+        """A newer approval of an entry replaces an older one."""
+        for key, value in own.items():
+            self._granted[key] = (value, commit)
+            self._refused.pop(key, None)
+
+    def _take(self, index: int, commit: str, needed: Entries) -> None:
+        """Put in force what is approved, if it fits together; else what each change has that fits by itself."""
+        covered: dict[str, dict[Key, object]] = {}
+        for key, value in needed.items():
+            granted, by = self._granted.get(key, (None, ""))
+            if by and granted == value:
+                covered.setdefault(by, {})[key] = granted
+        if not covered:
+            return
+        whole = {key: value for part in covered.values() for key, value in part.items()}
+        self._misfits = tuple(misfits(with_entries(self._force, whole)))
+        parts = covered.values() if self._misfits else [whole]
+        for part in parts:
+            if not self._misfits or not any(misfits(with_entries(self._force, part))):
+                self._put_in_force(index, commit, part)
+
+    def _put_in_force(self, index: int, commit: str, part: Entries) -> None:
+        self._force = with_entries(self._force, part)
+        for key, value in part.items():
+            self._forget(key)
+            self._taken[key], self._since[key] = commit, index
+            self.rules_changed |= is_rule(key)
+            if isinstance(value, Selection):
+                self._learn(commit, value)
+        self._rules = self._rules_in_force()
+
+    def _learn(self, commit: str, selection: Selection) -> None:
+        """Put down the releases that hosts may know from now on."""
+        name = selection.package.name
+        for release in (*([selection.release] if selection.release else ()), *selection.others):
+            known = KnownRelease(name, release.version, digest_of(release), commit)
+            if release is selection.release or (name, release.version) not in self._known:
+                self._known[name, release.version] = known
+
+    def _follow(self, commit: str, entries: Entries) -> None:
+        """Take all of a commit: nobody has to approve anything."""
+        self._force = dict(entries)
+        self._known.clear()
+        self._now = replace(self._now, catalog=commit)
+        self._in_line(commit)
+        self._rules = self._rules_in_force()
+
+    def _in_line(self, commit: str) -> None:
+        self._now = replace(self._now, commit=commit, floor="")
+        for known in (self._taken, self._since, self._granted, self._refused, self._waiting):
+            known.clear()
+        self._pending.clear()
+        self._misfits = ()
+
+    def _concluded(self) -> Admission:
+        taken = tuple(Taken(key, at) for key, at in self._taken.items())
+        now = replace(self._now, known=tuple(self._known.values()), taken=taken)
+        if not self._waiting:
+            return replace(now, state=AdmissionState.APPROVED, blocked="", reasons=())
+        places = {commit: index for index, commit in enumerate(self._line.commits)}
+        first = min(self._waiting.values(), key=lambda commit: places.get(commit, -1))
+        state = AdmissionState.UNAPPROVED
+        if now.floor:
+            state = AdmissionState.REWRITTEN
+        elif self._asked_in_vain:
+            state = AdmissionState.AWAITING_EVIDENCE
+        return replace(now, state=state, blocked=first, reasons=self._reasons(rewritten=bool(now.floor)))
+
+    def _reasons(self, *, rewritten: bool) -> tuple[str, ...]:
+        by_reason: dict[str, list[Key]] = {}
+        for key in self._waiting:
+            why = self._refused.get(key, (UNCLAIMED,))
+            if key in self._granted:
+                why = (*self._misfits,) or ("another value of it is approved",)
+            for reason in why:
+                by_reason.setdefault(reason, []).append(key)
+        told = (f"{named(keys)}: {reason}" for reason, keys in by_reason.items())
+        return (*((REWRITTEN,) if rewritten else ()), *told)

@@ -23,12 +23,14 @@ class Approval:
 
     ``commit`` is the head that the change had when it was given; empty where the forge does not tell.
     ``retargeted``: the change got another target branch after that, or the forge does not rule it out.
+    ``void`` says why it counts no more, whatever the policy is; empty where it may count.
     """
 
     by: Identity
     commit: str
     at: float = 0.0
     retargeted: bool = False
+    void: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,12 @@ _MAIL = re.compile(r"<([^<>\s]+)>\s*$")
 
 
 def evidence_of(
-    repository: GitRepository, commit: str, change: Change | None = None, pgp_keys: Iterable[str] = ()
+    repository: GitRepository,
+    commit: str,
+    change: Change | None = None,
+    pgp_keys: Iterable[str] = (),
+    start: str = "",
+    received_at: float | None = None,
 ) -> Evidence:
     """Return what is known of a first-parent commit.
 
@@ -36,36 +41,50 @@ def evidence_of(
         commit: its full id.
         change: what it came by, as the forge tells.
         pgp_keys: the OpenPGP keys that signatures may be by, in armor.
+        start: the commit of the branch before all that the change brought in; its first parent where it is empty.
+        received_at: when the server first received it, in seconds since 1970; ``None`` leaves the expiry of keys
+            out of account.
 
     Raises:
         RepositoryError: it is not there, or brings in too much to be judged.
     """
     found = _commit(repository, commit)
     keys = tuple(pgp_keys)
-    brought = _brought_in(repository, found)
+    brought = _brought_in(repository, found, change, start)
     altered = alteration(repository, found, change)
-    signed = {str(each.id): signer_of(each, keys) for each in brought}
+    signed = {str(each.id): signer_of(each, keys, received_at) for each in brought}
     return Evidence(
         commit=commit,
         change=change,
         authors=tuple(dict.fromkeys(_authors(found, brought))),
         altered=bool(altered),
         alteration=altered,
-        signer=signer_of(found, keys),
+        signer=signer_of(found, keys, received_at),
         signers=tuple(dict.fromkeys(signer for signer in signed.values() if signer)),
         unsigned=tuple(each for each, signer in signed.items() if not signer),
         emergency=_trailer(found, EMERGENCY_TRAILER),
     )
 
 
-def _brought_in(repository: GitRepository, commit: pygit2.Commit) -> tuple[pygit2.Commit, ...]:
-    """Return the commits whose content is in this one and not in its first parent: itself, unless it merges."""
-    if len(commit.parents) < 2:
+def _brought_in(
+    repository: GitRepository, commit: pygit2.Commit, change: Change | None, start: str
+) -> tuple[pygit2.Commit, ...]:
+    """Return the commits whose content is in this one and was not in the branch before: itself, unless it merges.
+
+    Of a squash or a rebase these are also the commits of the change, as far as the repository has them.
+    """
+    handle = repository.handle()
+    heads = [parent.id for parent in commit.parents[1:]] or [commit.id]
+    if change is not None and change.head in handle:
+        heads.append(pygit2.Oid(hex=change.head))
+    walk = handle.walk(None, SortMode.TOPOLOGICAL)
+    for head in heads:
+        walk.push(head)
+    hidden = pygit2.Oid(hex=start) if start else (commit.parents[0].id if commit.parents else None)
+    if hidden is not None:
+        walk.hide(hidden)
+    elif len(heads) == 1:
         return (commit,)
-    walk = repository.handle().walk(commit.parents[1].id, SortMode.TOPOLOGICAL)
-    for other in commit.parents[2:]:
-        walk.push(other.id)
-    walk.hide(commit.parents[0].id)
     found = []
     for each in walk:
         found.append(each)
@@ -94,17 +113,20 @@ def _authors(commit: pygit2.Commit, brought: Iterable[pygit2.Commit]) -> Iterato
                 yield mail.group(1)
 
 
-def signer_of(signed: pygit2.Commit | pygit2.Tag, pgp_keys: Iterable[str]) -> Identity:
+def signer_of(
+    signed: pygit2.Commit | pygit2.Tag, pgp_keys: Iterable[str], received_at: float | None = None
+) -> Identity:
     """Return whose key a commit or an annotated tag is signed with; empty where no good signature is on it.
 
     Args:
         signed: the object.
         pgp_keys: the OpenPGP keys that the signature may be by, in armor.
+        received_at: when the server first received it; ``None`` leaves the expiry of keys out of account.
     """
     signature, payload = _signature_of(signed)
     text = signature.decode("utf-8", "replace")
     try:
-        found = verify(payload, text) if _SSH_BEGIN in text else verify_pgp(payload, text, pgp_keys)
+        found = verify(payload, text) if _SSH_BEGIN in text else verify_pgp(payload, text, pgp_keys, received_at)
     except BadSignature:
         return ""
     return f"key:{found}"

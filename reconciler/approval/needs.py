@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.approval.concerns import Concerns
+from reconciler.approval.entries import EntryBook, differing
 from reconciler.desired.approvals import ApprovalPolicy
 from reconciler.desired.model import DesiredState
 
@@ -24,7 +24,7 @@ class Need:
         policy, parts = self.policy, []
         if policy.required:
             count = f"{policy.required} approval{'s' if policy.required > 1 else ''}"
-            parts.append(f"{count} by {' or '.join(policy.groups)} ({', '.join(self.members)})")
+            parts.append(f"{count} from {' or '.join(policy.groups)} ({', '.join(self.members)})")
         parts += [f"the check {name} must pass" for name in policy.checks]
         if policy.signed:
             parts.append("every commit must be signed")
@@ -39,11 +39,11 @@ def needs_of(before: DesiredState, after: DesiredState, placed: Mapping[str, str
         after: the one that it would come to.
         placed: the environment that each agent enrolled into, by host.
     """
-    was, becomes = Concerns(before, placed), Concerns(after, placed)
+    was, becomes = EntryBook(before, placed), EntryBook(after, placed)
     found = []
     for name in sorted({*before.environments, *after.environments}):
         policy = before.approvals_for(name)
-        if not policy.demands_nothing and was.of(name).asked != becomes.of(name).asked:
+        if not policy.demands_nothing and differing(was.of(name), becomes.of(name)):
             members = (member for group in policy.groups for member in before.groups.get(group, ()))
             found.append(Need(name, policy, tuple(dict.fromkeys(members))))
     return tuple(found)

@@ -71,9 +71,6 @@ def _approvers(policy: ApprovalPolicy, people: People, evidence: Evidence) -> tu
     change = evidence.change
     if change is None:
         return (), ["it was pushed straight to the branch: no change, so nobody approved it"]
-    if evidence.altered:
-        more = evidence.alteration or "holds more than what was approved: merge it anew, as it is"
-        return (), [f"the merge of {change.name} {more}"]
     members = people.members(policy.groups)
     groups = " or ".join(policy.groups)
     counted: dict[str, Approval] = {}
@@ -89,9 +86,9 @@ def _approvers(policy: ApprovalPolicy, people: People, evidence: Evidence) -> tu
             counted.setdefault(person, approval)
     reasons = list(rejections(people, members, change))
     if len(counted) < policy.required:
-        by = f", by {', '.join(counted)}" if counted else ""
-        wanted = f"{policy.required} approval{'s' if policy.required > 1 else ''} by {groups}"
-        reasons.append(f"it needs {wanted}, and has {len(counted) or 'none'}{by}")
+        by = f" (by {', '.join(counted)})" if counted else ""
+        wanted = f"{policy.required} approval{'s' if policy.required > 1 else ''} from {groups}"
+        reasons.append(f"{wanted} required, {len(counted)} given{by}")
         reasons += [why for person, why in refused.items() if person not in counted]
     return tuple(counted), reasons
 

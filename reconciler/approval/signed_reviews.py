@@ -24,11 +24,18 @@ class SignedReviews:
     Args:
         repository: the repository.
         pgp_keys: gives the OpenPGP keys that signatures may be by, in armor.
+        received: gives when the server first received an object, in seconds since 1970, by its id.
     """
 
-    def __init__(self, repository: GitRepository, pgp_keys: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self,
+        repository: GitRepository,
+        pgp_keys: Callable[[], Iterable[str]],
+        received: Callable[[str], float],
+    ) -> None:
         self._repository = repository
         self._pgp_keys = pgp_keys
+        self._received = received
 
     def merged_change(self, commit: str) -> Change | None:
         """Return the change that a merge commit brought in; ``None`` for a commit that merges nothing."""
@@ -39,13 +46,13 @@ class SignedReviews:
         head = merge.parents[1]
         keys = tuple(self._pgp_keys())
         approvals = []
-        merged_by = signer_of(merge, keys)
+        merged_by = signer_of(merge, keys, self._received(commit))
         if merged_by:
             approvals.append(Approval(merged_by, str(head.id), float(merge.commit_time)))
         for name in handle.references:
             tag = handle.get(handle.references[name].target) if name.startswith(TAGS) else None
             if isinstance(tag, pygit2.Tag) and tag.target == head.id:
-                signer = signer_of(tag, keys)
+                signer = signer_of(tag, keys, self._received(str(tag.id)))
                 if signer:
                     at = float(tag.tagger.time) if tag.tagger is not None else 0.0
                     approvals.append(Approval(signer, str(head.id), at))

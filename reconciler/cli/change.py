@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reconciler.cli.options import DataOption, Format, FormatOption
 from reconciler.cli.server import CaOption, ServerOption, UserOption, server_from
+
+if TYPE_CHECKING:
+    from reconciler.review.client import Server
 
 app = typer.Typer(
     help="Changes that wait for review, in the repository that the daemon holds.", no_args_is_help=True
@@ -17,7 +20,11 @@ app = typer.Typer(
 NumberArgument = Annotated[int, typer.Argument(help="The change's number.", min=1)]
 HeadOption = Annotated[
     str | None,
-    typer.Option("--head", help="The commit that you looked at: refused where the change has moved on."),
+    typer.Option(
+        "--head",
+        help="The head that you looked at; without it, the one that this command shows. Refused if the change has "
+        "another head by then.",
+    ),
 ]
 CommentOption = Annotated[str, typer.Option("--comment", help="Why, for the record.", show_default=False)]
 
@@ -108,9 +115,10 @@ def approve(
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Approve a change as it is now. A later push to it makes the approval one of another head."""
-    body = {"verdict": "approved", "head": head or "", "comment": comment}
-    _ask(server_from(server, ca, user, data).post(f"/api/changes/{number}/reviews", body), form, "approved")
+    """Show a change and approve it at that head. The approval does not count for a later head."""
+    asked = server_from(server, ca, user, data)
+    body = {"verdict": "approved", "head": head or _head_shown(asked, number, form), "comment": comment}
+    _ask(asked.post(f"/api/changes/{number}/reviews", body), form, "approved")
 
 
 @app.command("reject", epilog='Example: `reconciler change reject 12 --comment "not in the freeze"`')
@@ -155,7 +163,8 @@ def merge(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Merge a change by a commit that the server signs, where nothing is missing. Its branch is deleted."""
-    shown = server_from(server, ca, user, data).post(f"/api/changes/{number}/merge", {"head": head or ""})
+    asked = server_from(server, ca, user, data)
+    shown = asked.post(f"/api/changes/{number}/merge", {"head": head or _head_shown(asked, number, form)})
     _ask(shown, form, f"merged by {shown['detail']['merge_commit'][:10]}")
 
 
@@ -172,6 +181,18 @@ def close(
     """End a change without merging it. Its branch stays; another push to it opens another change."""
     shown = server_from(server, ca, user, data).post(f"/api/changes/{number}/close", {"comment": comment})
     _ask(shown, form, "closed")
+
+
+def _head_shown(server: Server, number: int, form: Format) -> str:
+    """Show a change, and return its head: what is done now is refused if the change moves on meanwhile."""
+    from reconciler.cli.change_text import as_text
+    from reconciler.cli.output import print_line
+
+    shown = server.get(f"/api/changes/{number}")
+    if form is Format.TEXT:
+        for line in (*as_text(shown), ""):
+            print_line(line)
+    return str(shown["detail"]["change"]["head"])
 
 
 def _ask(shown: dict[str, Any], form: Format, done: str) -> None:

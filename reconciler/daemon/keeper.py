@@ -14,11 +14,11 @@ from reconciler.engine.handlers import Cause, Key, PermanentError, Registry, Tem
 from reconciler.engine.queue import KeyedQueue
 from reconciler.hosts.enrolment import PlacementUnknown
 from reconciler.hosts.roster import Roster
-from reconciler.operations.admitting import mark_of
 from reconciler.operations.desired import InvalidRevision, mirror_of, state_as_approved
 from reconciler.operations.fleet import assign_all, known_host
 from reconciler.operations.follow import follow
 from reconciler.operations.identity import alarms, replaced_keys
+from reconciler.operations.in_force import mark_of
 from reconciler.operations.pushed import admit_pushed
 from reconciler.operations.reviews import reviews_of
 from reconciler.operations.standing import record_standing

@@ -98,6 +98,9 @@ class ReviewApi:
         except ValueError as error:
             raise MalformedRequest("the verdict is missing", hint="approved, rejected or commented") from error
         head, comment = _head(body), _text(body, "comment")
+        if word is Word.APPROVED and head is None:
+            hint = "give the head of the change that you looked at"
+            raise MalformedRequest("an approval names the head that it is for", hint=hint)
         record = await self._do(account, lambda: self._review.say(account.name, number, word, head, comment))
         _log.info("review", change=number, account=account.name, verdict=word)
         why = self._review.book.cannot_count(record, account.name) if word is Word.APPROVED else ""

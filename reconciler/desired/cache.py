@@ -11,8 +11,10 @@ import hashlib
 import os
 import tempfile
 import threading
+from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pydantic
 import yaml
@@ -20,6 +22,12 @@ import yaml
 import reconciler.desired
 import reconciler.kernel
 from reconciler.desired.snapshots import Snapshot, from_json, to_json
+
+if TYPE_CHECKING:
+    from reconciler.desired.loading import Loaded
+
+MOST_LOADED = 12
+"""Loads of which the outcome is remembered: environments can be held to states of several commits."""
 
 WRITE_AFTER = 0.05
 """Share of the files that must have changed since the file was written for it to be written again."""
@@ -41,6 +49,7 @@ class LoadCache:
         """To be held by whoever loads."""
         self._file = file
         self._snapshot: Snapshot | None = None
+        self._loaded: OrderedDict[tuple[str, str], Loaded] = OrderedDict()
         self._unread = file is not None
         self._changed = 0
 
@@ -56,6 +65,24 @@ class LoadCache:
             self._snapshot = _read(self._file, root, revision)
         known = self._snapshot
         return known if known is not None and known.manifests.root == root else None
+
+    def loaded(self, root: str, tree: str) -> Loaded | None:
+        """Return what an earlier load of the same files came to, if it is still known.
+
+        Args:
+            root: what their paths start with.
+            tree: the id of the tree below it.
+        """
+        found = self._loaded.get((root, tree))
+        if found is not None:
+            self._loaded.move_to_end((root, tree))
+        return found
+
+    def remember(self, root: str, tree: str, loaded: Loaded) -> None:
+        """Remember what a load came to, and forget the one that was not asked for the longest."""
+        self._loaded[root, tree] = loaded
+        if len(self._loaded) > MOST_LOADED:
+            self._loaded.popitem(last=False)
 
     def keep(self, snapshot: Snapshot, changed: int) -> None:
         """Remember a desired state instead of the last.

@@ -100,6 +100,9 @@ def _load_with(cache: LoadCache, source: CommitSource, commit: str) -> Loaded:
     if before is not None and before.tree == tree:
         same = before.state.revision == commit
         return Loaded(before.state if same else replace(before.state, revision=commit), before.warnings)
+    known = cache.loaded(source.root, tree) if tree is not None else None
+    if known is not None:
+        return known if known.state is None else replace(known, state=replace(known.state, revision=commit))
     work = read_changes(source, before, tree) if before is not None and tree is not None else None
     if work is None:
         work = _read_all(source)
@@ -109,6 +112,8 @@ def _load_with(cache: LoadCache, source: CommitSource, commit: str) -> Loaded:
         manifests, read = work.reader.manifests, work.reader.bytes
         kept = Snapshot(tree, manifests, loaded.state, loaded.findings, of_catalog, work.entries, read)
         cache.keep(kept, work.changes)
+    if tree is not None:
+        cache.remember(source.root, tree, loaded)
     return loaded
 
 

@@ -126,7 +126,8 @@ class DesiredState:
     closer to them, and ``emergency`` the group whose members may do without; empty where nobody may.
 
     Some environments may lag behind, where what is newer is not approved for them: then ``sources`` has the state
-    that each is taken from, and `of` gives it.
+    that each is taken from, and `of` gives it. ``variation`` tells a state that is made of parts of several
+    commits from others of the same revision.
     """
 
     revision: str
@@ -141,6 +142,7 @@ class DesiredState:
     approvals: ApprovalPolicy = NO_APPROVALS
     emergency: str = ""
     sources: Mapping[str, DesiredState] = field(default_factory=dict, repr=False)
+    variation: str = ""
     _hosts_by_key: Mapping[str, Host] = field(init=False, repr=False, compare=False)
     _versions: Mapping[str, Mapping[str, Wanted]] = field(init=False, repr=False, compare=False)
 
@@ -154,7 +156,9 @@ class DesiredState:
     def mark(self) -> str:
         """Tells this state from others: its revision, and what each environment that lags behind is taken from."""
         behind = (
-            f"+{name}@{state.revision}" for name, state in self.sources.items() if state.revision != self.revision
+            f"+{name}@{state.revision}~{state.variation}"
+            for name, state in self.sources.items()
+            if state.revision != self.revision or state.variation
         )
         return self.revision + "".join(behind)
 

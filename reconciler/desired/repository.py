@@ -10,12 +10,15 @@ from typing import TypeVar
 
 import pygit2
 
+from reconciler.desired.git_command import GitTimeout, NoGit, run_git
 from reconciler.desired.suggestions import closest
 from reconciler.desired.trees import Change, EntryKind, MalformedTree, TreeEntry, changes, looks_flat, walk
 from reconciler.kernel.errors import ReconcilerError
 
 MOST_REMEMBERED = 10_000
 """Trees of which it is remembered whether they hold folders."""
+
+_MERGE_BASE_SECONDS = 30.0
 
 Listed = TypeVar("Listed", TreeEntry, Change)
 
@@ -53,6 +56,7 @@ class GitRepository:
         self.folder = folder
         self._handles = threading.local()
         self._flat: dict[pygit2.Oid, bool] = {}
+        self._bases: dict[tuple[str, str], tuple[str, ...]] = {}
         self.handle()
 
     def handle(self) -> pygit2.Repository:
@@ -164,6 +168,28 @@ class GitRepository:
         while commit is not None and not self.is_ancestor(str(commit.id), other):
             commit = commit.parents[0] if commit.parents else None
         return str(commit.id) if commit is not None else None
+
+    def merge_bases(self, one: str, other: str) -> tuple[str, ...]:
+        """Return the newest common ancestors of two commits: several where branches were merged crosswise.
+
+        Raises:
+            RepositoryError: a commit is missing, or git cannot be run.
+        """
+        if self.is_ancestor(one, other):
+            return (one,)
+        if self.is_ancestor(other, one):
+            return (other,)
+        if (one, other) in self._bases:
+            return self._bases[one, other]
+        try:
+            ended = run_git(self.folder, "merge-base", "--all", one, other, timeout=_MERGE_BASE_SECONDS)
+        except (NoGit, GitTimeout) as error:
+            what = f"cannot find what {one[:10]} and {other[:10]} have in common: {error or 'there is no git'}"
+            raise RepositoryError(what, where=str(self.folder), hint="install git") from error
+        if len(self._bases) >= MOST_REMEMBERED:
+            self._bases.clear()
+        found = self._bases[one, other] = tuple(ended.output.split()) if ended.exit_code == 0 else ()
+        return found
 
     def merge(self, ours: str, theirs: str) -> pygit2.Index | None:
         """Return what merging two commits comes to, by one common ancestor; ``None`` where they have none.

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cmp_to_key
 
 import pygit2
 
 from reconciler.approval.admission import Admission, AdmissionState, Decision, Line, admit
-from reconciler.approval.concerns import Concern, Concerns
-from reconciler.approval.evidence import Change
-from reconciler.approval.forge import ForgeUnavailable, Reviews
-from reconciler.approval.git_evidence import evidence_of
-from reconciler.approval.policy import Judgement, judge
-from reconciler.desired.combination import combine
+from reconciler.approval.entries import EntryBook, default_rules
+from reconciler.approval.forge import Reviews
 from reconciler.desired.loading import load
 from reconciler.desired.model import DesiredState
-from reconciler.desired.people import People
-from reconciler.desired.public_keys import PGP_BEGIN
 from reconciler.desired.repository import GitRepository, RepositoryError
+from reconciler.operations.judging import MERGED_REFS, Bench
 from reconciler.site import Site
 
 APPROVED_REFS = "refs/reconciler/approved/"
 """The refs in the mirror that keep what environments are taken from, whatever is force-pushed."""
 
-ASK_AGAIN_SECONDS = 30.0
-"""Seconds before the forge is asked once more about a commit that it was not enough for."""
+KEPT_REFS = "refs/reconciler/kept/"
+"""The refs in the mirror that keep the other commits that an entry in force is taken from."""
 
 
 class NoLongerValid(RepositoryError):
@@ -55,7 +49,7 @@ class Admitter:
             newest: the commit in force: the newest one that validates.
 
         Returns:
-            the admissions that stand otherwise than before.
+            the admissions that changed.
 
         Raises:
             RepositoryError: the mirror lacks a commit that it should have.
@@ -65,8 +59,8 @@ class Admitter:
         known = {name: record.admission for name, record in records.items()}
         up_to = self._site.approvals.up_to()
         if up_to is None:
-            state = _valid(load_state(self._site, self._mirror, newest), newest)
-            found = [Admission(name, newest, newest) for name in state.environments]
+            state = valid_state(self._site, self._mirror, newest)
+            found = [Admission(name, newest, newest, catalog=newest) for name in state.environments]
             return self._record(found, (), newest)
         waiting = any(item.state is not AdmissionState.APPROVED for item in known.values())
         if up_to == newest and not waiting:
@@ -77,57 +71,35 @@ class Admitter:
         decided: list[Decision] = []
         for name in sorted(names):
             start = known.get(name) or Admission(name, up_to, up_to)
-            walk.state_of(start.commit)
-            item, decisions = walk.go(start)
+            for commit in commits_of(start):
+                walk.state_of(commit)
+            item, decisions = walk.go(start, up_to)
             decided += decisions
-            if name in walk.state_of(item.commit).environments or item.state is not AdmissionState.APPROVED:
+            there = item.taken or name in walk.state_of(item.commit).environments
+            if there or item.state is not AdmissionState.APPROVED:
                 admitted.append(item)
         return self._record(admitted, decided, newest)
 
     def _record(self, found: list[Admission], decided: Iterable[Decision], newest: str) -> tuple[Admission, ...]:
-        handle = self._mirror.handle()
+        references = self._mirror.handle().references
+        kept = {commit for item in found for commit in commits_of(item)}
         for item in found:
-            handle.references.create(APPROVED_REFS + item.environment, pygit2.Oid(hex=item.commit), force=True)
-        return self._site.approvals.record(found, decided, newest, self._site.clock())
+            references.create(APPROVED_REFS + item.environment, pygit2.Oid(hex=item.commit), force=True)
+        for commit in kept:
+            references.create(KEPT_REFS + commit, pygit2.Oid(hex=commit), force=True)
+        told = self._site.approvals.record(found, decided, newest, self._site.clock())
+        waiting = any(item.state is not AdmissionState.APPROVED for item in found)
+        for name in list(references):  # only once it is on record that nothing is taken from them
+            unused = name.startswith(KEPT_REFS) and name.removeprefix(KEPT_REFS) not in kept
+            if unused or (name.startswith(MERGED_REFS) and not waiting):
+                references.delete(name)
+        return told
 
 
-def combined(site: Site, mirror: GitRepository, newest: DesiredState) -> DesiredState:
-    """Return the desired state in which each environment is as far as it is approved.
-
-    Args:
-        site: the installation.
-        mirror: the mirror of the desired-state repository.
-        newest: the state at the newest commit that validates.
-
-    Raises:
-        RepositoryError: the mirror lacks a commit that an environment is taken from.
-        NoLongerValid: such a commit does not validate any more.
-    """
-    behind = {
-        name: record.admission.commit
-        for name, record in site.approvals.admissions().items()
-        if record.admission.commit != newest.revision
-    }
-    if not behind:
-        return newest
-    # Never without the one that is missing: its hosts would be given what nobody approved.
-    states = {commit: _valid(load_state(site, mirror, commit), commit) for commit in set(behind.values())}
-
-    def older_first(one: str, other: str) -> int:
-        return 0 if one == other else -1 if mirror.is_ancestor(one, other) else 1
-
-    order = sorted(behind, key=lambda name: (cmp_to_key(older_first)(behind[name]), name))
-    return combine(newest, {name: states[behind[name]] for name in order}, placements(site))
-
-
-def mark_of(site: Site, in_force: str) -> str:
-    """Return what tells the state in force from others: its commit, and those of environments that are behind."""
-    behind = (
-        f"+{name}@{record.admission.commit}"
-        for name, record in sorted(site.approvals.admissions().items())
-        if record.admission.commit != in_force
-    )
-    return in_force + "".join(behind)
+def commits_of(item: Admission) -> tuple[str, ...]:
+    """Return the commits that what is in force for an environment is taken from."""
+    others = (*(taken.at for taken in item.taken), *(known.at for known in item.known))
+    return tuple(dict.fromkeys(commit for commit in (item.commit, item.catalog, item.floor, *others) if commit))
 
 
 def placements(site: Site) -> Mapping[str, str]:
@@ -140,10 +112,17 @@ def load_state(site: Site, mirror: GitRepository, commit: str) -> DesiredState |
     return load(mirror, commit, site.settings.root, site.loads).state
 
 
-def _valid(state: DesiredState | None, commit: str) -> DesiredState:
+def valid_state(site: Site, mirror: GitRepository, commit: str) -> DesiredState:
+    """Return the desired state at a commit that hosts are or were held to.
+
+    Raises:
+        NoLongerValid: it does not validate any more.
+        RepositoryError: the mirror lacks it.
+    """
+    state = load_state(site, mirror, commit)
     if state is None:
         raise NoLongerValid(
-            f"commit {commit[:10]}, which hosts are held to, does not validate any more",
+            f"commit {commit[:10]}, which hosts are held to, no longer validates",
             hint="run the version of Reconciler from before, and have a commit approved that validates by both",
         )
     return state
@@ -153,16 +132,24 @@ class _Walk:
     """One look along the branch. Remembers states: many environments pass the same commits."""
 
     def __init__(self, site: Site, mirror: GitRepository, reviews: Reviews, newest: str) -> None:
-        self._site, self._mirror, self._reviews, self._newest = site, mirror, reviews, newest
+        self._site, self._mirror, self._newest = site, mirror, newest
         self._placed = placements(site)
         self._states: dict[str, DesiredState | None] = {}
-        self._concerns: dict[int, Concerns] = {}
+        self._books: dict[int, EntryBook] = {}
         self._lines: dict[str, tuple[tuple[str, ...], bool]] = {}
+        self._bench = Bench(site, mirror, reviews, self._state, self._book)
 
-    def go(self, start: Admission) -> tuple[Admission, tuple[Decision, ...]]:
-        begin = start.examined if start.state is AdmissionState.APPROVED else start.commit
-        commits, rewritten = self._line(begin)
-        return admit(start, Line(commits, self._state, self._concern, rewritten), self)
+    def go(self, start: Admission, up_to: str) -> tuple[Admission, tuple[Decision, ...]]:
+        commits, rewritten = self._line(start.begin)
+        name = start.environment
+        line = Line(
+            commits,
+            self._state,
+            lambda state: self._book(state).of(name),
+            default_rules(self.state_of(up_to), name),
+            rewritten,
+        )
+        return admit(start, line, self._bench)
 
     def state_of(self, commit: str) -> DesiredState:
         """Return the state at a commit that hosts are or were held to.
@@ -170,59 +157,22 @@ class _Walk:
         Raises:
             NoLongerValid: it does not validate any more.
         """
-        return _valid(self._state(commit), commit)
-
-    def judge(self, commit: str, environment: str, approved: DesiredState) -> Decision:
-        """Judge a commit, asking the forge how it came in where that has not been told, or was not enough."""
-        try:
-            change = self._change(commit)
-        except ForgeUnavailable as error:
-            reason = f"who approved it cannot be told now: {error.what}"
-            return Decision(environment, commit, Judgement(approved=False, reasons=(reason,)), known=False)
-        try:
-            judged = self._judged(commit, environment, approved, change)
-        except RepositoryError as error:
-            judged = Judgement(approved=False, reasons=(f"it cannot be judged: {error.what}",))
-        return Decision(environment, commit, judged)
-
-    def emergency(self, commit: str, environment: str, approved: DesiredState) -> Decision | None:
-        """Judge a commit by what it claims itself; no forge is needed for that."""
-        try:
-            judged = self._judged(commit, environment, approved, None)
-        except RepositoryError:
-            return None
-        return Decision(environment, commit, judged) if judged.approved and judged.emergency else None
-
-    def _judged(self, commit: str, environment: str, approved: DesiredState, change: Change | None) -> Judgement:
-        keys = pgp_keys(approved)
-        evidence = evidence_of(self._mirror, commit, change, keys)
-        people = People(approved.people, approved.groups)
-        return judge(approved.approvals_for(environment), people, approved.emergency, evidence)
-
-    def _change(self, commit: str) -> Change | None:
-        store, now = self._site.approvals, self._site.clock()
-        known = store.reviewed(commit)
-        if known is not None and now - known.at < ASK_AGAIN_SECONDS:
-            return known.change
-        try:
-            change = self._reviews.merged_change(commit)
-        except ForgeUnavailable:
-            if known is not None:
-                return known.change
-            raise
-        store.record_reviewed(commit, change, now)
-        return change
+        if self._states.get(commit) is None:
+            self._states[commit] = valid_state(self._site, self._mirror, commit)
+        state = self._states[commit]
+        assert state is not None
+        return state
 
     def _state(self, commit: str) -> DesiredState | None:
         if commit not in self._states:
             self._states[commit] = load_state(self._site, self._mirror, commit)
         return self._states[commit]
 
-    def _concern(self, state: DesiredState, environment: str) -> Concern:
-        concerns = self._concerns.get(id(state))
-        if concerns is None:
-            concerns = self._concerns[id(state)] = Concerns(state, self._placed)
-        return concerns.of(environment)
+    def _book(self, state: DesiredState) -> EntryBook:
+        book = self._books.get(id(state))
+        if book is None:
+            book = self._books[id(state)] = EntryBook(state, self._placed)
+        return book
 
     def _line(self, begin: str) -> tuple[tuple[str, ...], bool]:
         if begin not in self._lines:
@@ -239,10 +189,3 @@ def _line(mirror: GitRepository, begin: str, newest: str) -> tuple[tuple[str, ..
     if shared is None:
         return (newest,), True
     return (shared, *(mirror.first_parents(newest, shared) or ())), True
-
-
-def pgp_keys(desired: DesiredState) -> tuple[str, ...]:
-    """Return the OpenPGP keys of everybody that a desired state knows."""
-    return tuple(
-        key for person in desired.people.values() for key in person.keys if key.strip().startswith(PGP_BEGIN)
-    )

@@ -10,7 +10,7 @@ from reconciler.desired.mirror import open_mirror
 from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository
 from reconciler.kernel.errors import ReconcilerError
-from reconciler.operations.admitting import combined
+from reconciler.operations.in_force import combined
 from reconciler.settings import Settings
 from reconciler.site import Site
 

@@ -14,8 +14,10 @@ from reconciler.desired.mirror import fetch
 from reconciler.desired.model import DesiredState
 from reconciler.desired.repository import GitRepository
 from reconciler.kernel.assignment import Hold
-from reconciler.operations.admitting import Admitter, mark_of
+from reconciler.operations.admitting import Admitter
 from reconciler.operations.desired import PINNED, state_as_approved
+from reconciler.operations.emergency import keep_signers, lacks_signers
+from reconciler.operations.in_force import mark_of
 from reconciler.site import Site
 from reconciler.store.revisions import RevisionRecord, Verdict
 
@@ -65,9 +67,10 @@ def follow(site: Site, mirror: GitRepository, held: str | None, reviews: Reviews
     mirror.handle().references.create(PINNED, pygit2.Oid(hex=in_force), force=True)
     moved = admitter.look(in_force)
     mark = mark_of(site, in_force)
-    if mark == held:
+    if mark == held and not lacks_signers(site):
         return Followed(head, mark, None, record, moved)
     state = state_as_approved(site, mirror, in_force)
+    keep_signers(site, state)
     site.holds.record(_holds(state), state.revision, site.clock())
     return Followed(head, mark, state, record, moved)
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pygit2
 
-from reconciler.approval.evidence import CheckState
+from reconciler.approval.evidence import CheckState, Evidence
 from reconciler.approval.forge import OpenChange
-from reconciler.approval.git_evidence import evidence_of
 from reconciler.approval.needs import Need
 from reconciler.desired.findings import Finding, Severity
 from reconciler.desired.loading import load
 from reconciler.desired.mirror import FetchError, fetch_ref
 from reconciler.desired.repository import GitRepository, RepositoryError
-from reconciler.operations.admitting import load_state, pgp_keys
+from reconciler.operations.admitting import load_state
 from reconciler.operations.merging import missing_approvals
 from reconciler.operations.plan import compare_states
 from reconciler.planning.comparison import Comparison
@@ -76,9 +76,9 @@ def forecast(site: Site, mirror: GitRepository, opened: OpenChange) -> Forecast:
         return invalid_change([found for found in loaded.findings if found.severity is Severity.ERROR])
     in_force = site.revisions.in_force()
     before = load_state(site, mirror, in_force) if in_force is not None else None
-    comparison = replace(compare_states(site, before, loaded.state), revision=opened.change.head)
-    evidence = evidence_of(mirror, draft, opened.change, pgp_keys(before) if before is not None else ())
-    missing = missing_approvals(site, mirror, evidence, site.loads)
+    branch = load_state(site, mirror, base)
+    comparison = replace(compare_states(site, before, loaded.state, branch), revision=opened.change.head)
+    missing = missing_approvals(site, mirror, Evidence(draft, opened.change), site.loads)
     report = merge_report(replace(comparison, needs=()), missing)
     return Forecast(CheckState.PASSED, _summary_line(_summary(comparison)), report, comparison.needs, missing)
 
@@ -171,8 +171,14 @@ def merge_report(comparison: Comparison, missing: tuple[str, ...]) -> str:
     room = LONGEST_REPORT - len(ends)
     if len(text) > room:
         cut = f"\n\n… cut. All of it: `reconciler plan --revision {comparison.revision}`\n"
-        text = text[: room - len(cut)].rpartition("\n")[0] + cut
+        text = _closed(text[: room - len(cut)].rpartition("\n")[0]) + cut
     return f"{text}\n{ends[:LONGEST_REPORT]}"
+
+
+def _closed(text: str) -> str:
+    """Return Markdown that was cut at a line end, with the code block closed that the cut left open."""
+    fences = re.findall("^`{3,}", text, flags=re.MULTILINE)
+    return f"{text}\n{fences[-1]}" if len(fences) % 2 else text
 
 
 def _summary_line(text: str) -> str:

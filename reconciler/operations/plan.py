@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pygit2
 
+from reconciler.approval.effects import Effect, effects_of
+from reconciler.approval.entries import EntryBook, Key, differing, rules_of
 from reconciler.approval.needs import needs_of
 from reconciler.desired.catalog import Package
 from reconciler.desired.mirror import fetch
@@ -15,6 +17,7 @@ from reconciler.desired.repository import GitRepository, RepositoryError
 from reconciler.operations.admitting import placements
 from reconciler.operations.desired import NothingInForce, load_valid, mirror_of, state_at
 from reconciler.operations.fleet import known_hosts
+from reconciler.operations.in_force import InForce
 from reconciler.planning.changes import HostWishes, WishChange, compare
 from reconciler.planning.comparison import Comparison, ReleaseNote
 from reconciler.planning.plan import plan
@@ -51,13 +54,16 @@ def plan_revision(site: Site, revision: str | None, base: str | None) -> Compari
     return compare_states(site, before, desired)
 
 
-def compare_states(site: Site, before: DesiredState | None, desired: DesiredState) -> Comparison:
-    """Hold a desired state against another, and say what it would take on every host by what these last said.
+def compare_states(
+    site: Site, before: DesiredState | None, desired: DesiredState, branch: DesiredState | None = None
+) -> Comparison:
+    """Compare a desired state with another, and say what it would take on every host by what these reported last.
 
     Args:
         site: the installation.
         before: the state that is replaced, if there is one.
         desired: the new one.
+        branch: the state of the branch that the new one is to be merged into. What waits there, waits after that.
     """
     enrolled = placements(site)
     return Comparison(
@@ -67,7 +73,25 @@ def compare_states(site: Site, before: DesiredState | None, desired: DesiredStat
         notes=release_notes(desired, changes),
         plan=plan(desired.revision, known_hosts(site, desired), site.clock(), site.settings.silent_seconds),
         needs=needs_of(before, desired, enrolled) if before is not None else (),
+        effects=_effects(site, desired, branch, enrolled),
     )
+
+
+def _effects(
+    site: Site, desired: DesiredState, branch: DesiredState | None, enrolled: Mapping[str, str]
+) -> tuple[Effect, ...]:
+    """Return the entries of every environment that are not as they are in force."""
+    in_force = InForce(site, mirror_of(site))
+    after, there = EntryBook(desired, enrolled), EntryBook(branch, enrolled) if branch is not None else None
+    found: list[Effect] = []
+    for name in sorted({*desired.environments, *in_force.admissions}):
+        force = in_force.entries(name)
+        waiting: Iterable[Key] = ()
+        if there is not None and not rules_of(force).policy.demands_nothing:
+            moved = differing(there.of(name), after.of(name))
+            waiting = [key for key in differing(force, after.of(name)) if key not in moved]
+        found += effects_of(name, force, after.of(name), waiting)
+    return tuple(found)
 
 
 def plan_from_repository(folder: Path, root: str, revision: str, base: str | None) -> Comparison:
@@ -97,8 +121,13 @@ def plan_from_repository(folder: Path, root: str, revision: str, base: str | Non
     before = load_valid(repository, held_against, root) if held_against is not None else None
     after = load_valid(repository, commit, root)
     changes = wish_changes(before, after, {})
-    needs = needs_of(before, after, {}) if before is not None else ()
-    return Comparison(held_against, commit, changes, None, release_notes(after, changes), needs)
+    if before is None:
+        return Comparison(held_against, commit, changes, None, release_notes(after, changes))
+    was, becomes = EntryBook(before, {}), EntryBook(after, {})
+    names = sorted({*before.environments, *after.environments})
+    effects = tuple(effect for name in names for effect in effects_of(name, was.of(name), becomes.of(name)))
+    needs = needs_of(before, after, {})
+    return Comparison(held_against, commit, changes, None, release_notes(after, changes), needs, effects)
 
 
 def wish_changes(

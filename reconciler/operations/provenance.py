@@ -23,10 +23,13 @@ class Provenance:
     """The version wished for; ``None`` where the package should be absent."""
 
 
-def asked_by(site: Site, mirror: GitRepository, revision: str, host: KnownHost, package: str) -> Provenance | None:
-    """Return the commit that asked for what ``revision`` wants of a package on a host.
+def asked_by(
+    site: Site, mirror: GitRepository, revision: str, host: KnownHost, wanted: tuple[str, str | None]
+) -> Provenance | None:
+    """Return the commit that asked for a version of a package on a host.
 
-    Goes back along first parents and stops at the commit before which the wish was another one. Commits that
+    Goes back along first parents to the newest commit that asks for this version: later ones may ask for another
+    that is not approved. From there it goes on to the commit before which another one was asked for. Commits that
     changed nothing below the root of the desired state are passed over without being read.
 
     Args:
@@ -34,27 +37,29 @@ def asked_by(site: Site, mirror: GitRepository, revision: str, host: KnownHost, 
         mirror: the mirror of the desired-state repository.
         revision: where to begin.
         host: the host.
-        package: the package's name.
+        wanted: the package's name, and its version; ``None`` where it should be absent.
 
     Returns:
-        ``None`` where the revision is gone from the repository, or wants nothing of the package there.
+        ``None`` where the revision is gone from the repository, or no commit is found that asks for this.
     """
     root = site.settings.root
     try:
-        wish = _wish(mirror, revision, root, host.name, host.environment, package)
+        package, version = wanted
         found = mirror.commit(revision)
+        there = _wish(mirror, revision, root, host.name, host.environment, package) == (version,)
         for _ in range(FURTHEST_BACK):
-            if wish is None or not found.parents:
+            if not found.parents:
                 break
             parent = found.parents[0]
-            if mirror.changed_paths(parent, found.id, root) and (
-                _wish(mirror, parent, root, host.name, host.environment, package) != wish
-            ):
-                break
+            if mirror.changed_paths(parent, found.id, root):
+                before = _wish(mirror, parent, root, host.name, host.environment, package) == (version,)
+                if there and not before:
+                    break
+                there = before
             found = mirror.commit(parent)
     except RepositoryError:
         return None
-    return Provenance(found, wish[0]) if wish is not None else None
+    return Provenance(found, version) if there else None
 
 
 def _wish(

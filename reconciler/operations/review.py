@@ -148,12 +148,12 @@ def _plan(site: Site, review: Review, record: ChangeRecord, prospect: Prospect) 
         before = state_at(site, mirror_of(site), base) if base is not None else None
     except InvalidRevision:
         before = None
-    return compare_states(site, before, desired)
+    return compare_states(site, before, desired, review.load(prospect.base).state)
 
 
 def _shown(review: Review, record: ChangeRecord) -> ShownChange:
     words = review.book.last_words(record)
-    standing = {word.account for word in review.book.standing_approvals(record)}
+    standing = {word.account for word in review.book.counting_approvals(record)}
     ended = record.state is not ChangeState.OPEN
     return ShownChange(
         number=record.number,

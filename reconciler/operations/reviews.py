@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from reconciler.approval.forge import Forge, Reviews
 from reconciler.approval.signed_reviews import SignedReviews
 from reconciler.desired.repository import GitRepository
-from reconciler.operations.admitting import load_state, pgp_keys
+from reconciler.operations.admitting import load_state
 from reconciler.operations.desired import hosts_repository
 from reconciler.operations.forges import connected_forge
+from reconciler.operations.judging import pgp_keys
 from reconciler.operations.landed_changes import LandedChanges
 from reconciler.operations.review import open_forge
 from reconciler.operations.witnessed_forge import WitnessedForge
@@ -45,9 +46,12 @@ def reviews_of(site: Site, mirror: GitRepository) -> Reviews:
         return forge if built_in else LandedChanges(forge, mirror, site.settings.branch)
 
     def keys() -> Iterable[str]:
-        # Whose key it is is told by what was approved: here it only matters that signatures can be checked.
-        commit = site.revisions.in_force()
-        state = load_state(site, mirror, commit) if commit is not None else None
-        return pgp_keys(state) if state is not None else ()
+        # What is in force decides whose key it is, and whether it counts: here signatures only have to be checked.
+        # So a key that somebody took out of the branch without an approval still counts.
+        commits = {record.admission.commit for record in site.approvals.admissions().values()}
+        newest = site.revisions.in_force()
+        found = (load_state(site, mirror, commit) for commit in sorted(commits | ({newest} if newest else set())))
+        people = [person for state in found if state is not None for person in state.people.values()]
+        return dict.fromkeys(pgp_keys(people))
 
-    return SignedReviews(mirror, keys)
+    return SignedReviews(mirror, keys, lambda name: site.approvals.received(name, site.clock()))

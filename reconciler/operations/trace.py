@@ -107,7 +107,8 @@ def trace(site: Site, host: str, package: str) -> Trace:
     goal = next(goal for goal in known.assignment.goals if goal.package == package)
     products = known.observation.products if known.observation is not None else ()
     records = site.attempts.newest(host=known.name, package=package, limit=RECENT_ATTEMPTS)
-    asked = asked_by(site, mirror, desired.of(known.environment).revision, known, package)
+    wanted = package, goal.target.version if goal.target is not None else None
+    asked = asked_by(site, mirror, desired.of(known.environment).revision, known, wanted)
     return Trace(
         host=known.name,
         environment=known.environment,
@@ -120,7 +121,11 @@ def trace(site: Site, host: str, package: str) -> Trace:
         attempts=tuple(
             TracedAttempt(
                 record.attempt,
-                (by := asked_by(site, mirror, record.attempt.revision, known, package)),
+                (
+                    by := asked_by(
+                        site, mirror, record.attempt.revision, known, (package, record.attempt.to_version)
+                    )
+                ),
                 _approved(site, by, known.environment),
                 site.logs.find(record.attempt.id),
                 cause_of_attempt(record.attempt),

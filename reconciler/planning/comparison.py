@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.approval.effects import Effect
 from reconciler.approval.needs import Need
 from reconciler.planning.changes import WishChange
 from reconciler.planning.plan import Plan
@@ -25,6 +26,7 @@ class Comparison:
 
     ``base`` is the revision it is held against, ``None`` where there is none yet. ``plan`` is ``None`` where
     nothing was observed, because there is no installation to ask. ``needs`` says whose approval it takes.
+    ``effects`` are the entries of all environments that would newly take effect, whoever wrote them.
     """
 
     base: str | None
@@ -33,6 +35,7 @@ class Comparison:
     plan: Plan | None
     notes: tuple[ReleaseNote, ...] = ()
     needs: tuple[Need, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
     @property
     def something_to_do(self) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from reconciler.approval.effects import Effect
 from reconciler.approval.needs import Need
 from reconciler.kernel.status import Reason
 from reconciler.planning.changes import ChangeKind, WishChange
 from reconciler.planning.comparison import Comparison, ReleaseNote
 from reconciler.planning.plan import Plan, StepGroup, group
-from reconciler.presentation.markdown import for_markdown
+from reconciler.presentation.markdown import as_block, for_markdown
 from reconciler.presentation.terminal import for_terminal
 
 _FEW = 4
@@ -48,6 +49,7 @@ class Style:
     table: Table
     title: Callable[[str], str]
     clean: Callable[[str], str]
+    diff: Callable[[Sequence[str]], list[str]]
 
 
 def as_text(comparison: Comparison) -> str:
@@ -107,9 +109,26 @@ def _sections(comparison: Comparison, style: Style) -> list[str]:
         lines.append("not known: there is no installation here to ask what hosts have")
     else:
         lines += plan_lines(comparison.plan, style)
+    if comparison.effects:
+        lines.append(style.title("What takes effect"))
+        lines += effect_lines(comparison.effects, style)
     if comparison.needs:
         lines.append(style.title("What it waits for"))
         lines += need_lines(comparison.needs, style)
+    return lines
+
+
+def effect_lines(effects: Sequence[Effect], style: Style) -> list[str]:
+    """Return the entries that would newly take effect, each with the difference of its YAML.
+
+    Entries that change alike, such as those of many hosts, are shown once.
+    """
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for effect in effects:
+        alike.setdefault((effect.environment, effect.diff), []).append(effect.entry)
+    lines: list[str] = []
+    for (environment, diff), entries in alike.items():
+        lines += ["", style.clean(f"{environment}: {some(entries)}"), *style.diff(diff)]
     return lines
 
 
@@ -176,8 +195,18 @@ def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> lis
     return lines + ["| " + " | ".join(for_markdown(cell) for cell in row) + " |" for row in rows]
 
 
-PLAIN = Style(_columns, lambda title: title, for_terminal)
+PLAIN = Style(
+    _columns,
+    lambda title: title,
+    for_terminal,
+    lambda lines: [f"  {for_terminal(line)}" for line in lines],
+)
 """For a terminal: plain columns."""
 
-MARKDOWN = Style(_markdown_table, lambda title: f"\n### {title}\n", for_markdown)
+MARKDOWN = Style(
+    _markdown_table,
+    lambda title: f"\n### {title}\n",
+    for_markdown,
+    lambda lines: as_block("\n".join(lines), "diff").split("\n"),
+)
 """For a pull request."""

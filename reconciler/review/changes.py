@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from reconciler.approval.evidence import Approval, Change, CheckState
 from reconciler.desired.people import Identity
@@ -127,6 +127,11 @@ class ChangeBook:
             return ()
         return tuple(word for word in self.last_words(record) if word.verdict is Word.APPROVED)
 
+    def counting_approvals(self, record: ChangeRecord) -> tuple[ReviewRecord, ...]:
+        """Return the approvals that may count: those that stand, but for those by accounts that were removed."""
+        removed = {account.name for account in self._accounts.all() if account.removed_at is not None}
+        return tuple(word for word in self.standing_approvals(record) if word.account not in removed)
+
     def cannot_count(self, record: ChangeRecord, account: str) -> str:
         """Return why an approval of this account can never count for a change as it is; empty where it can."""
         pushers = self.pushers(record)
@@ -156,7 +161,8 @@ class ChangeBook:
             record: the change.
             commits: what it brings in.
         """
-        words = self.last_words(record)
+        removed = {account.name for account in self._accounts.all() if account.removed_at is not None}
+        rejecting = [word for word in self.last_words(record) if word.verdict is Word.REJECTED]
         merged = record.state is ChangeState.MERGED
         # Who pushed wrote a part of it, whatever the commits say: their authors are what somebody wrote there.
         pushers = tuple(map(_identity, self.pushers(record)))
@@ -167,8 +173,8 @@ class ChangeBook:
             requester=_identity(record.requester),
             head=record.head,
             opened_at=record.opened_at,
-            approvals=tuple(Approval(_identity(w.account), w.head, w.at) for w in self.standing_approvals(record)),
-            rejections=tuple(_identity(w.account) for w in words if w.verdict is Word.REJECTED),
+            approvals=tuple(_approval(word, removed) for word in self.standing_approvals(record)),
+            rejections=tuple(_identity(word.account) for word in rejecting if word.account not in removed),
             authors=tuple(dict.fromkeys((*self._authors(commits), *pushers))),
             pushers=pushers[:1],
             checks={s.context: CheckState(s.state) for s in self.changes.statuses(record.head)},
@@ -223,6 +229,12 @@ class ChangeBook:
         first = repository.commits(head, now)[0]
         title = for_terminal(first.subject.strip(), LONGEST_LINE)
         return title or first.id[:10], repository.paragraph(first.id)
+
+
+def _approval(word: ReviewRecord, removed: Collection[str]) -> Approval:
+    """Return an approval. That of a removed account counts for nothing that is not in force yet."""
+    void = f"the account {word.account} was removed" if word.account in removed else ""
+    return Approval(_identity(word.account), word.head, word.at, void=void)
 
 
 def _identity(account: str) -> Identity:

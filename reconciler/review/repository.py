@@ -14,11 +14,12 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import SortMode
 
+import reconciler
 from reconciler.desired.commits import Person
 from reconciler.desired.git_command import GitTimeout, NoGit, run_git
 from reconciler.desired.mirror import PRIVATE
 from reconciler.desired.repository import Commit, GitRepository, RepositoryError
-from reconciler.review import hook, push_check
+from reconciler.review import emergencies, hook, push_check
 from reconciler.review.changed_files import ChangedFile, changed_files
 
 BRANCHES = "refs/heads/"
@@ -80,7 +81,7 @@ class HostedRepository:
                     config[name] = value
             if (folder / "HEAD").read_text().strip() != f"ref: {BRANCHES}{branch}":
                 made.git.handle().set_head(BRANCHES + branch)
-            _write_hook(folder / "hooks" / "pre-receive", branch)
+            _write_hook(folder, branch)
         except (OSError, ValueError, pygit2.GitError) as error:
             what = f"cannot hold a repository: {error}"
             raise RepositoryError(what, where=str(folder), hint="check that its folder can be written") from error
@@ -225,12 +226,19 @@ class Signed:
         return cls(who.name, who.email, at)
 
 
-def _write_hook(file: Path, branch: str) -> None:
-    """Have git ask our hook; written anew at each start, since Python may have moved."""
+_VERIFY = "import sys; sys.path.insert(0, sys.argv[1]); import {0} as found; sys.exit(found.main(sys.argv[2]))"
+"""Runs our code from where it is, without anything that the environment names."""
+
+
+def _write_hook(folder: Path, branch: str) -> None:
+    """Have git ask our hook; written at each start, since Python may have moved."""
+    file = folder / "hooks" / "pre-receive"
     file.parent.mkdir(exist_ok=True)
     python = (sys.executable, "-I", "-S")
     check = " ".join(map(shlex.quote, (*python, push_check.__file__)))
-    command = " ".join(map(shlex.quote, (*python, hook.__file__, branch)))
+    code, signers = Path(reconciler.__path__[0]).parent, folder.resolve() / emergencies.SIGNERS_FILE
+    verify = (sys.executable, "-I", "-c", _VERIFY.format(emergencies.__name__), str(code), str(signers))
+    command = " ".join(map(shlex.quote, (*python, hook.__file__, branch, *verify)))
     handle, temporary = tempfile.mkstemp(dir=file.parent)
     with os.fdopen(handle, "w") as out:
         out.write("#!/bin/sh\nupdates=$(cat)\n")

@@ -15,8 +15,8 @@ from reconciler.rollout.retries import Retries
 
 Goals = tuple[Goal, ...]
 
-_Wish = tuple[str, str, str | None]
-"""The revision that knows a package, its name, and the version wanted of it."""
+_Wish = tuple[int, str | None]
+"""A package as an environment knows it, and the version wanted of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,8 @@ class Assigner:
         return tuple(self._goal(host, environment, package, release) for package, release in wishes)
 
     def _goal(self, host: str, environment: str, name: str, target: Release | None) -> Goal:
-        desired = self._desired.of(environment)
-        package = desired.packages[name]
-        key = (desired.revision, name, target.version if target else None)
+        package = self._desired.of(environment).packages[name]
+        key = (id(package), target.version if target else None)
         bare = self._bare.get(key)
         if bare is None:
             others = tuple(release for release in package.releases if release is not target)

@@ -11,15 +11,16 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.dialects.sqlite import insert
 
-from reconciler.approval.admission import Admission, AdmissionState, Decision
+from reconciler.approval.admission import Admission, Decision
 from reconciler.approval.evidence import Change
 from reconciler.store.audit import Happened, append
 from reconciler.store.database import Database
-from reconciler.store.tables import admissions, decisions, facts, reviewed
+from reconciler.store.tables import admissions, decisions, facts, received, reviewed
 
 _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _UP_TO = "admittedUpTo"
 _DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
+_ADMISSION: TypeAdapter[Admission] = TypeAdapter(Admission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,18 @@ class ApprovalStore:
             return None
         return Reviewed(_CHANGE.validate_json(row.document) if row.document is not None else None, row.at)
 
+    def received(self, name: str, now: float) -> float:
+        """Return when a commit or tag was first looked at, in seconds since the epoch: now, if it never was."""
+        statement = insert(received).values(object=name, at=now).on_conflict_do_nothing()
+        query = sa.select(received.c.at).where(received.c.object == name)
+        with self._database.read() as connection:
+            found: float | None = connection.scalar(query)
+        if found is None:
+            with self._database.write() as connection:
+                connection.execute(statement)
+            found = now
+        return found
+
     def record_reviewed(self, commit: str, change: Change | None, now: float) -> None:
         """Keep what the forge said of a commit; on the audit chain where it is new."""
         document = _CHANGE.dump_json(change).decode("utf-8") if change is not None else None
@@ -135,6 +148,7 @@ def _keep(connection: sa.Connection, item: Admission, since: float) -> None:
         "blocked": item.blocked,
         "reasons": json.dumps(item.reasons),
         "since": since,
+        "document": _ADMISSION.dump_json(item).decode("utf-8"),
     }
     statement = insert(admissions).values(environment=item.environment, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=[admissions.c.environment], set_=values))
@@ -165,16 +179,10 @@ def _new_decisions(connection: sa.Connection, decided: Iterable[Decision], now: 
 
 
 def _told(item: Admission) -> Mapping[str, Any]:
-    return {**asdict(item), "reasons": list(item.reasons)}
+    told = asdict(replace(item, known=()))
+    return {**told, "reasons": list(item.reasons), "taken": [[*taken.key, taken.at] for taken in item.taken]}
 
 
 def _admission(row: sa.Row[Any]) -> AdmissionRecord:
-    found = Admission(
-        row.environment,
-        row.commit,
-        row.examined,
-        AdmissionState(row.state),
-        row.blocked,
-        tuple(json.loads(row.reasons)),
-    )
+    found = _ADMISSION.validate_json(row.document)
     return AdmissionRecord(found, row.since)

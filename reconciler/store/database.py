@@ -15,7 +15,7 @@ from reconciler.kernel.errors import ReconcilerError
 from reconciler.store.data_folder import FILE_MODE, FOLDER_MODE
 from reconciler.store.tables import metadata
 
-NEWEST_MIGRATION = "0010"
+NEWEST_MIGRATION = "0011"
 """The schema revision that this code works with; a test holds it against the migrations."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -240,6 +240,7 @@ admissions = sa.Table(
     sa.Column("blocked", sa.Text, nullable=False),
     sa.Column("reasons", sa.Text, nullable=False),
     sa.Column("since", sa.Float, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
     comment="How far along the branch each environment has gone, and why no further.",
 )
 
@@ -251,6 +252,14 @@ decisions = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
     comment="What was last decided of each commit for an environment that it concerns.",
+)
+
+received = sa.Table(
+    "received",
+    metadata,
+    sa.Column("object", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    comment="When commits and tags were first looked at: whether their keys had expired by then.",
 )
 
 reviewed = sa.Table(

@@ -165,7 +165,7 @@ def test_who_must_be_asked_is_known_while_the_forge_is_there(story: Story) -> No
     story.look()
     (request,) = story.clerk.requests() or ()
     assert [need.environment for need in request.needs] == ["dev"]
-    assert request.missing == ("dev: it needs 1 approval by managers, and has none",)
+    assert request.missing == ("dev: 1 approval from managers required, 0 given",)
 
     opened = story.forge.opened[0]
     given = replace(opened.change, approvals=(Approval("@ben", opened.change.head),))

@@ -140,11 +140,14 @@ def test_a_change_with_its_approvals_counts_and_is_told_with_all_who_had_a_part(
 def test_one_approval_is_not_two(story: Story) -> None:
     story.merge(story.propose({PROD: prod("2.0.0")}), ANN)
     assert story.version() == "1.0.0"
-    assert story.waiting() == (Reason.UNAPPROVED, ("it needs 2 approvals by managers, and has 1, by ann",))
+    assert story.waiting() == (
+        Reason.UNAPPROVED,
+        ("package app: 2 approvals from managers required, 1 given (by ann)",),
+    )
 
 
 def test_an_approval_that_comes_later_is_seen(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.operations.admitting.ASK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("reconciler.operations.judging.ASK_AGAIN_SECONDS", 0.0)
     head = story.propose({PROD: prod("2.0.0")})
     story.merge(head, ANN)
     assert story.version() == "1.0.0"
@@ -202,7 +205,7 @@ def test_a_force_push_is_held_until_it_is_taken_back(story: Story) -> None:
     assert story.version() == "1.0.0"
     waiting = story.waiting()
     assert waiting is not None
-    assert waiting[0] is Reason.UNAPPROVED
+    assert waiting[0] is Reason.REWRITTEN
     story.installation.workspace.reset(kept)
     story.push(force=True)
     assert story.waiting() is None
@@ -296,4 +299,4 @@ def test_a_plan_says_whose_approval_it_takes(story: Story) -> None:
     head = story.propose({PROD: prod("2.0.0")})
     story.git.remotes["origin"].push([f"{head}:refs/heads/up"])
     (need,) = plan_revision(story.installation.site, "up", None).needs
-    assert need.text == "prod: 2 approvals by managers (ann@example.com, ben@example.com)"
+    assert need.text == "prod: 2 approvals from managers (ann@example.com, ben@example.com)"

@@ -82,7 +82,7 @@ def test_a_head_that_cannot_be_had_is_told_as_pending(installation: Installation
 def test_what_it_waits_for_is_told_and_goes_when_it_is_there(installation: Installation) -> None:
     installation.publish(POLICY)
     opened = proposed(installation, {DEV: POLICY[DEV].replace("1.0.0", "2.0.0")})
-    assert "dev: it needs 1 approval by managers, and has none" in told(installation, opened).report
+    assert "dev: 1 approval from managers required, 0 given" in told(installation, opened).report
     given = (Approval("@ben", opened.change.head),)
     approved = Change("#12", "", "", "@ann", opened.change.head, 1.0, given, ref=opened.change.ref)
     assert "nothing: it may be merged" in told(installation, OpenChange(12, "", approved)).report

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from reconciler.approval.ssh_signatures import public_key_of, sign
 from reconciler.review import hook
+from reconciler.review.emergencies import write_signers
 from reconciler.review.repository import HostedRepository
 
 NONE = "0" * 40
-SIGNATURE = "gpgsig -----BEGIN SSH SIGNATURE-----\n AAAA\n -----END SSH SIGNATURE-----\n"
+ON_CALL, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([number] * 32)) for number in (1, 2))
 
 
 class Hosted:
@@ -24,11 +27,15 @@ class Hosted:
         self.folder = folder
         self.tree = self._object("tree", "")
         self.first = self.commit("First")
+        write_signers(folder, [public_key_of(ON_CALL).line])
 
-    def commit(self, message: str, *parents: str, signed: bool = False) -> str:
+    def commit(self, message: str, *parents: str, by: Ed25519PrivateKey | None = None) -> str:
         lines = [f"tree {self.tree}", *(f"parent {parent}" for parent in parents)]
         lines += [f"{role} A <a@example.com> 1700000000 +0000" for role in ("author", "committer")]
-        return self._object("commit", "\n".join(lines) + "\n" + (SIGNATURE if signed else "") + f"\n{message}\n")
+        head, rest = "\n".join(lines) + "\n", f"\n{message}\n"
+        if by is not None:
+            head += "gpgsig " + sign((head + rest).encode(), by).strip().replace("\n", "\n ") + "\n"
+        return self._object("commit", head + rest)
 
     def push(self, old: str, new: str, ref: str = "refs/heads/main") -> str:
         """What the hook tells; empty where it takes the push."""
@@ -104,16 +111,27 @@ def test_the_branch_is_neither_deleted_nor_rewound_nor_pushed_to(hosted: Hosted)
 def test_an_emergency_says_so_in_its_trailer_and_is_signed(
     hosted: Hosted, message: str, *, signed: bool, taken: bool
 ) -> None:
-    assert (hosted.push(hosted.first, hosted.commit(message, hosted.first, signed=signed)) == "") is taken
+    by = ON_CALL if signed else None
+    assert (hosted.push(hosted.first, hosted.commit(message, hosted.first, by=by)) == "") is taken
+
+
+def test_an_emergency_is_signed_by_somebody_who_may_declare_one(hosted: Hosted) -> None:
+    urgent = "Now\n\nEmergency: the site is down"
+    strange = hosted.commit(urgent, hosted.first, by=STRANGER)
+    assert f"{strange[:10]} claims an emergency, and no member" in hosted.push(hosted.first, strange)
+    (hosted.folder / "emergency-signers.json").write_text("damaged")
+    assert "claims an emergency" in hosted.push(hosted.first, hosted.commit(urgent, hosted.first, by=ON_CALL))
+    (hosted.folder / "emergency-signers.json").unlink()
+    assert "claims an emergency" in hosted.push(hosted.first, hosted.commit(urgent, hosted.first, by=ON_CALL))
 
 
 def test_an_emergency_takes_no_other_commit_of_the_branch_along(hosted: Hosted) -> None:
     urgent = "Now\n\nEmergency: the site is down"
     before = hosted.commit("Before", hosted.first)
-    assert hosted.push(hosted.first, hosted.commit(urgent, before, signed=True)) != ""
+    assert hosted.push(hosted.first, hosted.commit(urgent, before, by=ON_CALL)) != ""
     # What it merges is another side, and judged with it.
     side = hosted.commit("Side", hosted.first)
-    assert hosted.push(hosted.first, hosted.commit(urgent, hosted.first, side, signed=True)) == ""
+    assert hosted.push(hosted.first, hosted.commit(urgent, hosted.first, side, by=ON_CALL)) == ""
 
 
 def test_the_hook_uses_nothing_of_ours_and_of_others() -> None:

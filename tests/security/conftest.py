@@ -1,4 +1,4 @@
-"""A daemon process with settings of the test's choice, and raw clients that attack it over loopback."""
+"""Daemons with settings of the test's choice, raw clients that attack them, and people with accounts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from reconciler.site import open_site
 from reconciler.testing.daemon_process import DaemonProcess
 from reconciler.testing.waiting import eventually
 from tests.daemon.conftest import FILES, Server
+from tests.system.review.conftest import server
+
+__all__ = ["server"]
 
 StartServer = Callable[..., Server]
 

@@ -56,10 +56,10 @@ def test_production_waits_for_its_approval_and_then_takes_the_merge(
     server: HostedServer, ann: Person, ben: Person
 ) -> None:
     ann.propose("app-2", guarded("2.0.0"), "prod: app 2.0.0")
-    assert missing(ann) == ["prod: it needs 1 approval by release-managers, and has none"]
+    assert missing(ann) == ["prod: 1 approval from release-managers required, 0 given"]
     refused = ann.ask("merge", "1")
     assert refused.returncode == 1
-    assert "change 1 cannot be merged: prod: it needs 1 approval by release-managers" in refused.stderr
+    assert "change 1 cannot be merged: prod: 1 approval from release-managers required" in refused.stderr
     ann.change("approve", "1")
     assert "prod: @ann approved it, and wrote a part of it or asked for it" in missing(ann)
     ben.change("approve", "1")

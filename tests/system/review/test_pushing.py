@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.testing.waiting import eventually
-from tests.system.review.conftest import HostedServer, Person, prod
+from tests.system.review.conftest import PROD, HostedServer, Person, prod
 
 
 def pushes(server: HostedServer) -> list[tuple[str, str, str]]:
@@ -55,9 +55,26 @@ def test_the_branch_is_pushed_to_once_and_then_only_by_reviews(server: HostedSer
     ]
 
 
+def on_call(person: Person, key: str) -> None:
+    """Make somebody the one who may declare an emergency for production."""
+    people = f'''version: 1
+groups: {{on-call: ["@{person.name}"], managers: ["@ben"]}}
+people: {{{person.name}: {{knownAs: ["@{person.name}"], keys: ["{key}"]}}}}
+emergency: {{group: on-call}}
+'''
+    policy = "promotesFrom: dev\napprovals: {required: 1, from: [managers]}\npackages:\n  app: 1.0.0\n"
+    person.propose("on-call", {"environments/reconciler.yaml": people, PROD: policy}, "Who is on call")
+    commit = person.change("merge", "1")["detail"]["merge_commit"]
+    eventually(lambda: person.server.in_force() == commit)
+    eventually(lambda: "ssh-" in (person.server.repository / "emergency-signers.json").read_text())
+    person.git("checkout", "-q", "main")
+    person.git("pull", "-q", "origin", "main")
+
+
 @pytest.mark.usefixtures("ssh_keygen")
 def test_an_emergency_is_a_signed_commit_that_says_so(server: HostedServer, ann: Person, tmp_path: Path) -> None:
     key = signing(tmp_path)
+    on_call(ann, (tmp_path / "signing.pub").read_text().strip())
     (ann.folder / "environments/prod/environment.yaml").write_text(prod("2.0.0").popitem()[1])
     ann.git("add", "-A")
     ann.git(*key, "commit", "-q", "-S", "-m", "Signed, and nothing else")

@@ -208,5 +208,7 @@ def test_what_gets_onto_the_branch_past_the_review_reaches_no_host(company: Comp
     company.await_version("dev", "2.1.0")
     (waiting,) = site_status(company.site).waiting
     assert (waiting.environment, waiting.status, waiting.blocked) == ("prod", Reason.UNAPPROVED, commit)
-    assert waiting.reasons == ("it was pushed straight to the branch: no change, so nobody approved it",)
+    assert waiting.reasons == (
+        "package app: it was pushed straight to the branch: no change, so nobody approved it",
+    )
     assert company.installed("prod") == ["2.0.0"]

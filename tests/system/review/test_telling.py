@@ -40,4 +40,4 @@ def test_approvers_are_told_of_a_change(server: HostedServer, tmp_path: Path, ht
     told = json.loads(httpserver.log[0][0].get_data())
     assert "#1" in told["message"]
     assert "prod: app 2.0.0" in told["message"]
-    assert "1 approval by managers" in told["message"]
+    assert "1 approval from managers" in told["message"]
