@@ -51,6 +51,7 @@ EMERGENCY: Final[Key] = ("emergency",)
 ORDER: Final[Key] = ("override order",)
 REMOVALS: Final[Key] = ("setting", "removals")
 _MOST_NAMED = 10
+_MOST_REMEMBERED = 100_000
 _RULES: Final = ("policy", "emergency", "group", "person")
 
 
@@ -78,6 +79,44 @@ class Rules:
     emergency: str = ""
 
 
+class _Memory:
+    """Remembers values by what they were made of. Commits share most hosts and packages, so they share the values.
+
+    Then two of them are compared by identity. What a value was made of is kept with it, so its id stays unique.
+    """
+
+    def __init__(self) -> None:
+        self._hosts: dict[int, tuple[Host, Host]] = {}
+        self._selections: dict[tuple[int, Wanted], tuple[Package, Selection]] = {}
+
+    def member(self, host: Host) -> Host:
+        """Return a host without its packages."""
+        if not host.packages:
+            return host
+        known = self._hosts.get(id(host))
+        if known is None:
+            if len(self._hosts) >= _MOST_REMEMBERED:
+                self._hosts.clear()
+            known = self._hosts[id(host)] = (host, replace(host, packages={}))
+        return known[1]
+
+    def selection(self, package: Package, wanted: Wanted) -> Selection:
+        """Return what is wanted of a package."""
+        known = self._selections.get((id(package), wanted))
+        if known is None:
+            if len(self._selections) >= _MOST_REMEMBERED:
+                self._selections.clear()
+            bare = replace(package, releases=(), title="", owners=(), details={})
+            absent = isinstance(wanted, Absence)
+            release = package.release(wanted) if isinstance(wanted, str) else None
+            made = Selection(wanted, bare, release, package.releases if absent else ())
+            known = self._selections[id(package), wanted] = (package, made)
+        return known[1]
+
+
+_MEMORY = _Memory()
+
+
 class EntryBook:
     """The entries of each environment of one desired state.
 
@@ -96,7 +135,6 @@ class EntryBook:
             home = placed.get(host.name.upper())
             if home is not None and home != host.environment:
                 self._leaving.setdefault(home, []).append(host)
-        self._bare: dict[str, Package] = {}
         self._found: dict[str, Entries] = {}
 
     def of(self, name: str) -> Entries:
@@ -107,9 +145,7 @@ class EntryBook:
                 found |= self._entries(name)
                 # Most entries are these, so they are not passed on one by one.
                 hosts = self._hosts.get(name, ())
-                found |= {
-                    ("host", host.name): replace(host, packages={}) if host.packages else host for host in hosts
-                }
+                found |= {("host", host.name): _MEMORY.member(host) for host in hosts}
                 found |= self._host_packages(hosts)
             self._found[name] = found
         return self._found[name]
@@ -139,13 +175,7 @@ class EntryBook:
                 yield ("host", host.name, package), self._selection(package, wanted)
 
     def _selection(self, name: str, wanted: Wanted) -> Selection:
-        package = self._desired.packages[name]
-        bare = self._bare.get(name)
-        if bare is None:
-            bare = self._bare[name] = replace(package, releases=(), title="", owners=(), details={})
-        if isinstance(wanted, Absence):
-            return Selection(wanted, bare, None, package.releases)
-        return Selection(wanted, bare, package.release(wanted))
+        return _MEMORY.selection(self._desired.packages[name], wanted)
 
 
 def differing(before: Entries, after: Entries) -> dict[Key, object]:
