@@ -42,13 +42,16 @@ def _refusals(
     policy: ApprovalPolicy, people: People, evidence: Evidence, change: Change, approval: Approval
 ) -> Iterator[str]:
     person, head = people.who(approval.by), change.head[:_SHORT]
-    writers = {by for by in (change.requester, *change.authors, *evidence.authors) if by}
+    # Whoever signed a commit wrote it, whatever its author field says: that is typed by hand.
+    writers = {by for by in (change.requester, *change.authors, *evidence.authors, *evidence.signers) if by}
     if person in _persons(people, writers):
         yield f"{person} approved it, and wrote a part of it or asked for it"
     if person in _persons(people, change.pushers):
         yield f"{person} approved it, and pushed to it last"
     if change.unknown_pushers:
         yield f"{person} approved it, and it is not known who pushed {head}: {change.unknown_pushers}"
+    if approval.void:
+        yield f"{person} approved it, and {approval.void}"
     yield from _stranger(people, change, approval)
     yield from _unknown_author(people, change, approval)
     if approval.retargeted:

@@ -22,7 +22,7 @@ ENTRIES = {entry.rstrip("/") for entry in PAGE.section("The data folder").entrie
 OF_TESTS = {"daemon.log"}
 """Where a daemon of a test writes what it prints."""
 
-AWAY = "address: 127.0.0.1\ndriver: winrm\nwinrm: {user: admin, password: env:NOBODY_HAS_SET_THIS}\n"
+AWAY = "address: 127.0.0.1\ndriver: winrm\nwinrm: {grant: nobody-has-set-this}\n"
 LATER = {"lab"}
 """What `reconciler lab` makes, and no daemon."""
 

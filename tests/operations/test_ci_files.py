@@ -220,7 +220,8 @@ def test_gitlab_shows_the_plan_and_updates_it_in_place(tmp_path: Path, forgery: 
     request.merge({"environments/dev/environment.yaml": "packages:\n  app: absent\n"})
     assert gitlab(request, forgery).returncode == 0
     (now,) = forgery.ours
-    assert "2.0.0" not in now
+    assert "1.0.0 -> 2.0.0" not in now
+    assert "REMOVE" in now
     assert forgery.comments[7] == "somebody else's"
     assert [method for method, _ in forgery.requests] == ["GET", "POST", "GET", "PUT"]
     assert forgery.requests[1][1] == "/api/v4/projects/12/merge_requests/3/notes"
@@ -264,7 +265,8 @@ def test_azure_shows_the_plan_and_updates_it_in_place(tmp_path: Path, forgery: F
     request.merge({"environments/dev/environment.yaml": "packages:\n  app: absent\n"})
     assert [done.returncode for done in azure(request, forgery)] == [0, 0, 0]
     (now,) = forgery.ours
-    assert "2.0.0" not in now
+    assert "1.0.0 -> 2.0.0" not in now
+    assert "REMOVE" in now
     assert forgery.comments[7] == "somebody else's"
     assert [method for method, _ in forgery.requests] == ["GET", "POST", "GET", "PATCH"]
     assert forgery.requests[1][1] == "/contoso/p/_apis/git/repositories/r/pullRequests/3/threads?api-version=7.0"
@@ -332,7 +334,8 @@ def test_github_shows_the_plan_and_updates_it_in_place(tmp_path: Path) -> None:
     request.merge({"environments/dev/environment.yaml": "packages:\n  app: absent\n"})
     second = github(request, tmp_path, first)
     assert [comment["id"] for comment in second] == [5, 9]
-    assert "2.0.0" not in second[1]["body"]
+    assert "1.0.0 -> 2.0.0" not in second[1]["body"]
+    assert "REMOVE" in second[1]["body"]
     assert second[0] == forged
 
 

@@ -87,6 +87,16 @@ def _history(monkeypatch: pytest.MonkeyPatch, text: Text) -> None:
     monkeypatch.setattr("reconciler.operations.history.history", lambda *_, **__: entries)
 
 
+def _audit(monkeypatch: pytest.MonkeyPatch, text: Text) -> None:
+    for target, kind in (
+        ("reconciler.operations.audit.verify_audit", "reconciler.operations.audit:Verification"),
+        ("reconciler.operations.audit_evidence.read_checkpoints", "reconciler.operations.audit_evidence:CheckpointEvidence"),
+    ):
+        returning(target, kind)(monkeypatch, text)
+    witness = made(_class("reconciler.operations.anchor:WitnessState"), text)
+    monkeypatch.setattr("reconciler.operations.anchor.witness_states", lambda *_: (witness,))
+
+
 def _accounts(monkeypatch: pytest.MonkeyPatch, text: Text) -> None:
     from reconciler.store.accounts import AccountRecord
 
@@ -193,7 +203,7 @@ COMMANDS = [
     Command(("history",), _history),
     Command(
         ("audit", "verify"),
-        returning("reconciler.operations.audit.verify_audit", "reconciler.operations.audit:Verification"),
+        _audit,
     ),
     Command(
         ("plan",),

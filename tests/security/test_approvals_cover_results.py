@@ -119,8 +119,9 @@ def test_a_release_that_claims_another_product_reaches_no_host_with_somebody_els
 ) -> None:
     with server.site() as site:
         now = site.clock()
-        site.hosts.add_token("t", "prod", now, now + 60)
-        site.hosts.enrol("PROD-01", "key", EnrolmentToken("t", "prod", now + 60, None, None), now)
+        token = EnrolmentToken("t", "prod", now + 60, None, None)
+        site.hosts.add_token(token, now)
+        site.hosts.enrol("PROD-01", "key", token, now)
     mallory.propose("claim", {"environments/catalog/app.yaml": CATALOG + CLAIM}, "app 0.1.0 for the lab")
     mallory.change("merge", "1")
     mallory.propose("host", {"environments/prod/hosts/PROD-02.yaml": "labels: {}\n"}, "prod: one more host")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import httpx2
 import pytest
 
@@ -49,7 +50,7 @@ def test_the_approval_of_a_removed_account_counts_for_nothing_at_once(server: Ho
 def test_an_approval_names_the_head_that_was_shown(server: HostedServer, ann: Person) -> None:
     ben = server.person("ben")
     first = ann.propose("app-2", {PROD: f"{POLICY}1.0.0\n", "note.txt": "x"}, "A note")
-    with httpx2.Client(verify=str(server.ca), auth=("ben", ben.password)) as client:
+    with httpx2.Client(verify=ssl.create_default_context(cafile=server.ca), auth=("ben", ben.password)) as client:
         answer = client.post(f"{server.url}/api/changes/1/reviews", json={"verdict": "approved"})
     assert answer.status_code == 400
     assert "an approval names the head that it is for" in answer.text
