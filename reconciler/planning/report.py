@@ -207,6 +207,6 @@ MARKDOWN = Style(
     _markdown_table,
     lambda title: f"\n### {title}\n",
     for_markdown,
-    lambda lines: as_block("\n".join(lines), "diff").split("\n"),
+    lambda lines: as_block("\n".join(map(for_terminal, lines)), "diff").split("\n"),
 )
 """For a pull request."""
