@@ -93,7 +93,10 @@ class Colleagues:
 
     def approve(self, name: str, number: int) -> None:
         """Have a reviewer approve a change."""
-        self._servers[name].post(f"/api/changes/{number}/reviews", {"verdict": "approved"})
+        server = self._servers[name]
+        shown = server.get(f"/api/changes/{number}")
+        head = shown["detail"]["change"]["head"]
+        server.post(f"/api/changes/{number}/reviews", {"verdict": "approved", "head": head})
 
     def merge(self, number: int) -> str:
         """Have Riley merge a change, and return the commit that did."""

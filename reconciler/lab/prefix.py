@@ -44,7 +44,7 @@ class WinePrefix:
             # No Mono, no HTML engine, no shell, no entries in this machine's menus; programs that stand in for
             # Wine's own where a host has them.
             "WINEDLLOVERRIDES": "mscoree,mshtml=;explorer.exe=d;winemenubuilder.exe=d;"
-            "certutil.exe,net.exe,netstat.exe,reg.exe,sc.exe,schtasks.exe,taskkill.exe,wevtutil.exe=n,b",
+            "certutil.exe,icacls.exe,net.exe,netstat.exe,reg.exe,sc.exe,schtasks.exe,taskkill.exe,wevtutil.exe=n,b",
         }
 
     def spawn(self, words: Sequence[str], *, stdout: int, stderr: int) -> subprocess.Popen[bytes]:

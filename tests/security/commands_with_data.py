@@ -90,7 +90,10 @@ def _history(monkeypatch: pytest.MonkeyPatch, text: Text) -> None:
 def _audit(monkeypatch: pytest.MonkeyPatch, text: Text) -> None:
     for target, kind in (
         ("reconciler.operations.audit.verify_audit", "reconciler.operations.audit:Verification"),
-        ("reconciler.operations.audit_evidence.read_checkpoints", "reconciler.operations.audit_evidence:CheckpointEvidence"),
+        (
+            "reconciler.operations.audit_evidence.read_checkpoints",
+            "reconciler.operations.audit_evidence:CheckpointEvidence",
+        ),
     ):
         returning(target, kind)(monkeypatch, text)
     witness = made(_class("reconciler.operations.anchor:WitnessState"), text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+
 import httpx2
 import pytest
 

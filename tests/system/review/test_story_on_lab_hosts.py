@@ -165,7 +165,7 @@ def test_from_dev_to_prod_with_all_that_can_happen_on_the_way(company: Company) 
     riley.git("push", "-q", "origin", branch)
     refused = ann.ask("merge", number)
     assert refused.returncode == 1
-    assert "has none" in refused.stderr
+    assert "0 given" in refused.stderr
     assert company.installed("prod") == ["2.0.0"]
     for person in (ann, ben):
         person.change("approve", number)
@@ -209,6 +209,6 @@ def test_what_gets_onto_the_branch_past_the_review_reaches_no_host(company: Comp
     (waiting,) = site_status(company.site).waiting
     assert (waiting.environment, waiting.status, waiting.blocked) == ("prod", Reason.UNAPPROVED, commit)
     assert waiting.reasons == (
-        "package app: it was pushed straight to the branch: no change, so nobody approved it",
+        "package contoso-agent: it was pushed straight to the branch: no change, so nobody approved it",
     )
     assert company.installed("prod") == ["2.0.0"]
