@@ -13,7 +13,7 @@ import pytest
 from reconciler.desired.model import DesiredState
 from reconciler.operations.desired import state_in_force
 from reconciler.operations.fleet import known_hosts
-from reconciler.store.hosts import EnrolmentToken
+from reconciler.store.hosts import Enrolment, EnrolmentToken
 from reconciler.testing.waiting import eventually
 from tests.daemon.conftest import CATALOG, FILES
 from tests.system.review.conftest import PROD, HostedServer, Person
@@ -121,7 +121,7 @@ def test_a_release_that_claims_another_product_reaches_no_host_with_somebody_els
         now = site.clock()
         token = EnrolmentToken("t", "prod", now + 60, None, None)
         site.hosts.add_token(token, now)
-        site.hosts.enrol("PROD-01", "key", token, now)
+        site.hosts.enrol(Enrolment("PROD-01", "key", "127.0.0.1"), token, now)
     mallory.propose("claim", {"environments/catalog/app.yaml": CATALOG + CLAIM}, "app 0.1.0 for the lab")
     mallory.change("merge", "1")
     mallory.propose("host", {"environments/prod/hosts/PROD-02.yaml": "labels: {}\n"}, "prod: one more host")

@@ -17,7 +17,7 @@ from reconciler.daemon.connections.book import MOST_PER_IDENTITY, Caps, Connecti
 from reconciler.daemon.connections.open_files import OpenFiles
 from reconciler.kernel import protocol
 from reconciler.settings import Settings
-from reconciler.store.hosts import EnrolmentToken
+from reconciler.store.hosts import Enrolment, EnrolmentToken
 from reconciler.testing.waiting import eventually
 from tests.daemon.conftest import Server
 from tests.security.conftest import Clients, ClientsOf, StartServer, head, is_closed, running
@@ -188,7 +188,7 @@ def test_a_fleet_too_large_for_the_limit_is_reported_at_the_start(start_server: 
         server.site.hosts.add_token(EnrolmentToken(f"{number:064}", "dev", 1e12, None, None), 0.0)
         token = server.site.hosts.find_token(f"{number:064}")
         assert token is not None
-        server.site.hosts.enrol(f"DEV-{number}", "0" * 64, token, 0.0)
+        server.site.hosts.enrol(Enrolment(f"DEV-{number}", "0" * 64, "127.0.0.1"), token, 0.0)
     server.start()
     assert "too few open files for the fleet" in server.process.log.read_text()
 
