@@ -22,7 +22,11 @@ ENTRIES = {entry.rstrip("/") for entry in PAGE.section("The data folder").entrie
 OF_TESTS = {"daemon.log"}
 """Where a daemon of a test writes what it prints."""
 
-AWAY = "address: 127.0.0.1\ndriver: winrm\nwinrm: {grant: nobody-has-set-this}\n"
+AWAY = "address: 127.0.0.1\ndriver: winrm\nwinrm: {grant: away}\n"
+GRANTS = """version: 1
+winrm:
+  away: {environments: [prod], networks: [127.0.0.0/8], user: admin, password: env:NOBODY_HAS_SET_THIS}
+"""
 LATER = {"lab"}
 """What `reconciler lab` makes, and no daemon."""
 
@@ -39,7 +43,10 @@ def _made(folder: Path, *, hosted: bool) -> set[str]:
     data = folder / "data"
     workspace = Workspace(folder / "fleet.git", folder / "fleet")
     workspace.publish({**FILES, "environments/prod/hosts/PROD-01.yaml": AWAY}, "first")
-    settings = {"host_repository": "true"} if hosted else {}
+    grants = folder / "grants.yaml"
+    grants.write_text(GRANTS, "utf-8")
+    grants.chmod(0o600)
+    settings = {"host_repository": "true"} if hosted else {"grants": str(grants)}
     daemon = DaemonProcess(data, "" if hosted else workspace.bare, settings)
     daemon.start()
     try:
