@@ -55,7 +55,7 @@ npm: setup
 
 # Three tiers of tests. Two modules run at a time in each.
 #   test-fast  no lab hosts, no daemons, no downloads; a few minutes
-#   test       every promise of the product, on lab hosts too; a quarter of an hour
+#   test       every promise of the product, on lab hosts too
 #   test-all   every case: long properties, and each stand-in of the lab on its own; may take an hour
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadscope
 
