@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pytest_httpserver import HTTPServer
 
 # Git reads no configuration of this machine or user, and makes up no identity from the host name: a test that
 # commits names the author itself. Everywhere, not only where nothing is configured.
@@ -36,9 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def httpserver_listen_address() -> tuple[str, int]:
-    """Have the test server of HTTP listen at loopback's address: not every machine knows the name localhost."""
-    return "127.0.0.1", 0
+def make_httpserver() -> Iterator[HTTPServer]:
+    """Serve HTTP at loopback's address: not every machine knows the name localhost.
+
+    Each connection has a thread, as one on which nothing is said must not keep the others waiting.
+    """
+    with HTTPServer("127.0.0.1", 0, threaded=True) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,7 @@ def set_up(folder: Path, hosts: DemoHosts, artifacts: ExampleArtifacts) -> Itera
     """
     with ExitStack() as stack:
         site = stack.enter_context(open_site(Settings(data=folder / "data", host_repository=True)))
-        daemon = DaemonProcess(folder / "data", "", {"host_repository": "true"})
+        daemon = DaemonProcess(folder / "data", "", {"host_repository": "true"}, fresh=True)
         stack.callback(daemon.stop)
         colleagues = Colleagues(site, daemon.start(), folder / "fleet")
         environments = colleagues.path("environments")

@@ -26,6 +26,9 @@ _LAST_OUTPUT_SECONDS = 1
 _STARTS = 3
 """How often a command is started whose starter dies first, as may happen on a host that is ending things."""
 
+_TOLD_CHARACTERS = 2000
+"""How much of the end of its output an error tells of a command."""
+
 _SIGN_BIT = 2**31
 
 
@@ -108,7 +111,7 @@ def _run(prefix: WinePrefix, command: Sequence[str] | str, seconds: float) -> Fi
     except subprocess.TimeoutExpired:
         answer = {"timedOut": True}
     except FileNotFoundError as error:
-        told = f"its starter died: {stderr.text()[-600:]}"
+        told = f"its starter died: {stderr.text()[-_TOLD_CHARACTERS:]}"
         if not begun.exists():
             raise _NotBegun(told, where=prefix.computer_name) from error
         answer = {"error": told}
@@ -140,7 +143,9 @@ def _finished(
         case {"exitCode": int(code)}:
             return Finished(code - 2 * _SIGN_BIT if code >= _SIGN_BIT else code, *output)
         case {"timedOut": True}:
-            raise LabTimeout(f"the command did not end within {seconds:g} s, and was ended", where=where)
+            told = f"; its last output was: {output[1][-_TOLD_CHARACTERS:] or output[0][-_TOLD_CHARACTERS:]}"
+            late = f"the command did not end within {seconds:g} s, and was ended"
+            raise LabTimeout(late + (told if any(output) else ""), where=where)
         case _:
             raise LabError(f"the command did not start: {answer.get('error')}", where=where)
 

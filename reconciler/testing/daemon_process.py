@@ -11,8 +11,10 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.testing.preloaded import PreloadedProcess
 
 START_SECONDS = 100.0
 """Seconds that a daemon may take until it serves agents."""
@@ -41,6 +43,8 @@ class DaemonProcess:
         repository: Path | str,
         settings: dict[str, str] | None = None,
         open_files: int | None = None,
+        *,
+        fresh: bool = False,
     ) -> None:
         """Prepare a daemon.
 
@@ -49,13 +53,17 @@ class DaemonProcess:
             repository: the desired-state repository.
             settings: further settings by name, such as ``fetch_seconds``.
             open_files: how many files it may have open; ``None`` for as many as this process.
+            fresh: whether it starts as on a server: as a new Python, and not forked from one that has loaded
+                the product's modules already. One with ``open_files`` always does.
         """
         self.data = data
         self.log = data / "daemon.log"
         self.url = ""
         self._settings = {"port": str(_free_port()), "repository": str(repository), **(settings or {})}
         self._limited = () if open_files is None else ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._fresh = fresh or open_files is not None
+        self._process: subprocess.Popen[bytes] | PreloadedProcess | None = None
+        self._output: IO[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -77,16 +85,22 @@ class DaemonProcess:
             "RECONCILER_DATA": str(self.data),
             **{f"RECONCILER_{name.upper()}": value for name, value in self._settings.items()},
         }
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._limited, sys.executable, "-m", "reconciler.cli.main", "daemon"],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.url = self._await_url(self._process)
+        reader, writer = os.pipe()
+        self._output = os.fdopen(reader, "rb")
+        with self.log.open("ab") as log, os.fdopen(writer, "wb") as output, Path(os.devnull).open("rb") as nothing:
+            if self._fresh:
+                self._process = subprocess.Popen(
+                    [*self._limited, sys.executable, "-m", "reconciler.cli.main", "daemon"],
+                    env=environment,
+                    stdin=nothing,
+                    stdout=output,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            else:
+                streams = (nothing.fileno(), output.fileno(), log.fileno())
+                self._process = PreloadedProcess(["daemon"], environment, streams)
+        self.url = self._await_url(self._process, self._output)
         return self.url
 
     def kill(self) -> None:
@@ -101,7 +115,7 @@ class DaemonProcess:
         """Ask it to end with SIGTERM, wait, and return its exit code; 0 where it does not run."""
         if self._process is None:
             return 0
-        self._process.terminate()
+        self._process.send_signal(signal.SIGTERM)
         try:
             code = self._process.wait(90)
         except subprocess.TimeoutExpired:
@@ -111,29 +125,28 @@ class DaemonProcess:
         return code
 
     def _close(self) -> None:
-        if self._process is not None and self._process.stdout is not None:
-            self._process.stdout.close()
-        self._process = None
+        if self._output is not None:
+            self._output.close()
+        self._process, self._output = None, None
 
-    def _await_url(self, process: subprocess.Popen[bytes]) -> str:
-        assert process.stdout is not None
+    def _await_url(self, process: subprocess.Popen[bytes] | PreloadedProcess, output: IO[bytes]) -> str:
         # By this signal it says in its log where each of its threads is.
         overdue = threading.Timer(START_SECONDS, process.send_signal, (signal.SIGABRT,))
         overdue.start()
         try:
             with self.log.open("ab") as log:
-                for line in process.stdout:
+                for line in output:
                     words = line.decode("utf-8", "replace").split()
                     if words[:3] == ["serving", "agents", "at"]:
-                        threading.Thread(target=_drain, args=(process, self.log), daemon=True).start()
+                        threading.Thread(target=_drain, args=(output, self.log), daemon=True).start()
                         return words[3]
                     log.write(line)
         finally:
             overdue.cancel()
-        process.wait()
+        code = process.wait()
         self._close()
         tail = "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_TOLD_LINES:])
-        raise DaemonDidNotStart(f"the daemon ended with {process.returncode}:\n{tail}", where=str(self.log))
+        raise DaemonDidNotStart(f"the daemon ended with {code}:\n{tail}", where=str(self.log))
 
 
 def _free_port() -> int:
@@ -150,12 +163,11 @@ def _free_port() -> int:
     raise OSError("no port is free")
 
 
-def _drain(process: subprocess.Popen[bytes], log: Path) -> None:
+def _drain(output: IO[bytes], log: Path) -> None:
     """Keep what else it prints, so that it never waits for a reader."""
-    assert process.stdout is not None
     with log.open("ab") as out:
         try:
-            for line in process.stdout:
+            for line in output:
                 out.write(line)
                 out.flush()
         except ValueError:  # closed meanwhile: the process has ended

@@ -10,6 +10,9 @@ T = TypeVar("T")
 
 _LOOK_AGAIN_SECONDS = 0.03
 
+_SHARE = 5
+"""A look that takes a second is repeated after five more: what is waited for needs the processor too."""
+
 
 def eventually(look: Callable[[], T | None], seconds: float = 90.0) -> T:
     """Look again and again until ``look`` gives something true, and return it.
@@ -23,9 +26,11 @@ def eventually(look: Callable[[], T | None], seconds: float = 90.0) -> T:
     """
     deadline = time.monotonic() + seconds
     while True:
+        began = time.monotonic()
         found = look()
         if found:
             return found
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise AssertionError(f"did not come about within {seconds:.0f} s")
-        time.sleep(_LOOK_AGAIN_SECONDS)
+        time.sleep(max(_LOOK_AGAIN_SECONDS, _SHARE * (now - began)))

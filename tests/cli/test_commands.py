@@ -5,24 +5,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.testing import preloaded
+
 EXAMPLE = Path(__file__).parents[2] / "environments"
 
 
 def reconciler(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "reconciler.cli.main", *words],
-        env={"PATH": os.environ["PATH"], **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return preloaded.run(words, {"PATH": os.environ["PATH"], **environment})
 
 
 def test_the_example_is_valid() -> None:

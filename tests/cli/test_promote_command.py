@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from reconciler.testing import preloaded
 from reconciler.testing.workspace import Workspace
 
 RELEASE = """  - version: {version}
@@ -30,24 +30,10 @@ FILES = {
 
 
 def promote(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "reconciler.cli.main",
-                "promote",
-                "--to",
-                "prod",
-                "--data",
-                str(folder / "data"),
-            ),
-            *("--repository", str(folder / "fleet.git"), "--author", "Riley <riley@example.com>", *words),
-        ],
-        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
+    where = ["--data", str(folder / "data"), "--repository", str(folder / "fleet.git")]
+    return preloaded.run(
+        ["promote", "--to", "prod", *where, "--author", "Riley <riley@example.com>", *words],
+        {"PATH": os.environ["PATH"], "HOME": str(folder)},
     )
 
 

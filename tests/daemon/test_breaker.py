@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from reconciler.kernel.protocol import assignment_digest
 from reconciler.kernel.status import Reason
 from reconciler.operations.status import site_status
 from reconciler.operations.token import make_token
+from reconciler.testing import preloaded
 from reconciler.testing.sample_packages import UPGRADE_CODE, Catalog
 from reconciler.testing.simulated_machine import SimulatedMachine
 from reconciler.testing.simulated_state import Fault
@@ -32,8 +31,9 @@ Start = Callable[[str], SimulatedMachine]
 
 
 def cli(server: Server, *words: str) -> str:
-    command = [sys.executable, "-m", "reconciler.cli.main", *words, "--data", str(server.site.settings.data)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = preloaded.run([*words, "--data", str(server.site.settings.data)])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def reasons(server: Server) -> dict[str, Reason]:

@@ -17,6 +17,7 @@ from reconciler.kernel.steps import StepKind
 from reconciler.kernel.wire import decode
 from reconciler.operations.status import site_status
 from reconciler.store.revisions import Verdict
+from reconciler.testing import preloaded
 from tests.daemon.conftest import Server, eventually
 
 
@@ -34,12 +35,7 @@ def test_a_commit_that_does_not_validate_leaves_the_last_good_one_in_force(serve
     assert (finding["path"], finding["line"]) == ("environments/dev/environment.yaml", 2)
     assert host.check_in(assignment_digest(assignment)).json.get("assignment") is None
 
-    shown = subprocess.run(
-        [sys.executable, "-m", "reconciler.cli.main", "status", "--data", str(server.site.settings.data)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    shown = preloaded.run(["status", "--data", str(server.site.settings.data)]).stdout
     assert "environments/dev/environment.yaml:2:8" in shown
 
     fixed = server.publish({"environments/dev/environment.yaml": "packages:\n  app: 2.0.0\n"}, "mended")
@@ -138,13 +134,8 @@ def test_ending_the_daemon_in_order_exits_0(server: Server) -> None:
 def test_listings_are_json_for_programs(server: Server) -> None:
     server.enrolled("DEV-07")
     for command in (["status"], ["history"], ["plan"], ["host", "dev-07"], ["trace", "dev-07", "app"]):
-        shown = subprocess.run(
-            [sys.executable, "-m", "reconciler.cli.main", *command, "--format", "json"],
-            env={"RECONCILER_DATA": str(server.site.settings.data), "PATH": ""},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {"RECONCILER_DATA": str(server.site.settings.data), "PATH": ""}
+        shown = preloaded.run([*command, "--format", "json"], environment)
         assert shown.returncode == 0, shown.stderr
         assert json.loads(shown.stdout)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
 
+from reconciler.testing import preloaded
 from tests.daemon.conftest import Server, eventually
 
 SETTINGS = """version: 1
@@ -44,8 +43,7 @@ def bodies(hook: HTTPServer, path: str) -> list[str]:
 
 
 def status(server: Server) -> str:
-    command = [sys.executable, "-m", "reconciler.cli.main", "status", "--data", str(server.site.settings.data)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return preloaded.run(["status", "--data", str(server.site.settings.data)]).stdout
 
 
 def test_people_are_told_and_a_channel_that_is_down_is_shown(server: Server, hook: HTTPServer) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from reconciler.operations.promote import Fate
 from reconciler.settings import Settings
 from reconciler.site import open_site
+from reconciler.testing import preloaded
 from tests.approval.github_server import PROJECT, TOKEN, GitHubServer
 from tests.operations.test_promote import HOUR, Story
 
@@ -99,13 +98,12 @@ def test_the_command_prints_the_address_or_what_is_amiss(story: Story, github: G
     settings = story.site.settings
     names = ("forge", "forge_url", "forge_project", "forge_token")
     forge = {f"RECONCILER_{name.upper()}": getattr(settings, name) for name in names}
-    done = subprocess.run(
-        [sys.executable, "-m", "reconciler.cli.main", "promote", "--to", "prod", "--package", "app",
-         "--unverified", "shown", "--author", "Riley <riley@example.com>", "--data", str(settings.data),
-         "--repository", settings.repository],
-        env={"PATH": os.environ["PATH"], "FORGE_TOKEN": TOKEN, **forge},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    words = ["promote", "--to", "prod", "--package", "app", "--unverified", "shown"]
+    words += ["--author", "Riley <riley@example.com>", "--data", str(settings.data)]
+    done = preloaded.run(
+        [*words, "--repository", settings.repository],
+        {"PATH": os.environ["PATH"], "FORGE_TOKEN": TOKEN, **forge},
+    )
     assert done.returncode == (1 if away else 0)
     assert "to promote/prod/app" in done.stdout
     if away:

@@ -6,7 +6,6 @@ import os
 import stat
 import struct
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from reconciler.operations.text_files import write_all
 from reconciler.settings import Settings
 from reconciler.site import open_site
 from reconciler.store.data_folder import DataFolderUnsafe, protect
+from reconciler.testing import preloaded
 from reconciler.testing.daemon_process import DaemonProcess
 from reconciler.testing.waiting import eventually
 from reconciler.testing.workspace import Workspace
@@ -49,8 +49,7 @@ def open_to_others(folder: Path) -> dict[str, str]:
 
 def run(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RECONCILER_DATA": str(data)}
-    command = [sys.executable, "-m", "reconciler.cli.main", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return preloaded.run(words, environment)
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022])

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import sys
+import time
 import traceback
 import unittest
+
+LONGEST_SECONDS = 540.0
+"""Seconds after which a suite on a host ends itself and says where it was: before whoever started it ends it."""
 
 
 class Outcomes(unittest.TestResult):
@@ -13,6 +19,12 @@ class Outcomes(unittest.TestResult):
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, str] = {}
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        """Say which case begins: where a suite does not end, its last line names the case."""
+        super().startTest(test)
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {test.id().rpartition('.')[2]}\n")
+        sys.stderr.flush()
 
     def addSuccess(self, test: unittest.TestCase) -> None:
         self.found[test.id().rpartition(".")[2]] = ""
@@ -32,5 +44,9 @@ def outcomes_of(*suites: type[unittest.TestCase]) -> dict[str, str]:
 
 
 def outcomes_as_json(*suites: type[unittest.TestCase]) -> str:
-    """Run these, and return the outcomes as JSON, as a host tells them."""
-    return json.dumps(outcomes_of(*suites))
+    """Run these on a host, and return the outcomes as JSON. A suite that hangs ends, and shows its stacks."""
+    faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True)
+    try:
+        return json.dumps(outcomes_of(*suites))
+    finally:
+        faulthandler.cancel_dump_traceback_later()

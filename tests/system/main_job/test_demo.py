@@ -48,6 +48,7 @@ def check(shown: dict[str, Any]) -> None:
     assert agent["by-hand"]["PROD-01"] == (None, "2.0.0")
 
 
+@pytest.mark.exhaustive  # `.ci/run` plays it by `make demo`, in a bare root
 @pytest.mark.usefixtures("lab")
 def test_on_lab_hosts() -> None:
     done, shown = play()

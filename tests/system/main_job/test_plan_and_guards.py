@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from typing import Any
 
 from reconciler.kernel.status import Reason
 from reconciler.operations.plan import plan_revision
+from reconciler.testing import preloaded
 from tests.system.conftest import ExamplePackages
 from tests.system.main_job.conftest import ENVIRONMENT, HOST, Fleet, eventually
 
 
 def shown_by_plan(fleet: Fleet, revision: str) -> list[tuple[str, str, str | None, str | None]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "reconciler.cli.main", "plan", "--revision", revision, "--format", "json"],
-        env={"RECONCILER_DATA": str(fleet.site.settings.data), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = {"RECONCILER_DATA": str(fleet.site.settings.data), "PATH": os.environ["PATH"]}
+    done = preloaded.run(["plan", "--revision", revision, "--format", "json"], environment)
     steps: list[dict[str, Any]] = json.loads(done.stdout)["plan"]["steps"]
     return [(s["package"], s["kind"], s["from_version"], s["to_version"]) for s in steps]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from typing import Any
 
 from reconciler.desired.commits import read_text
@@ -13,6 +12,7 @@ from reconciler.desired.repository import GitRepository
 from reconciler.kernel.status import Reason
 from reconciler.operations.lab import lab_up
 from reconciler.operations.status import site_status
+from reconciler.testing import preloaded
 from tests.system.conftest import MisbehavingReleases
 from tests.system.main_job.conftest import Fleet, eventually
 
@@ -23,13 +23,8 @@ TOO_LONG, SHORT = "1h", "1s"
 
 def promote(fleet: Fleet, *words: str) -> subprocess.CompletedProcess[str]:
     author = "Riley Release <riley@example.com>"
-    return subprocess.run(
-        [sys.executable, "-m", "reconciler.cli.main", "promote", "--to", "uat", "--author", author, *words],
-        env={"RECONCILER_DATA": str(fleet.site.settings.data), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {"RECONCILER_DATA": str(fleet.site.settings.data), "PATH": os.environ["PATH"]}
+    return preloaded.run(["promote", "--to", "uat", "--author", author, *words], environment)
 
 
 def proposed(fleet: Fleet) -> dict[str, Any] | None:

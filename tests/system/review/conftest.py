@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from reconciler.cli.main import app
 from reconciler.operations.accounts import add_account
 from reconciler.settings import Settings
 from reconciler.site import Site, open_site
+from reconciler.testing import preloaded
 from reconciler.testing.daemon_process import DaemonProcess
 from reconciler.testing.waiting import eventually
 from tests.daemon.conftest import FILES
@@ -93,13 +93,7 @@ class Person:
             "RECONCILER_PASSWORD": self.password,
             "NO_COLOR": "1",
         }
-        return subprocess.run(
-            [sys.executable, "-m", "reconciler.cli.main", "change", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return preloaded.run(["change", *arguments], environment)
 
     def change(self, *arguments: str) -> Any:
         """The same within this process, which is quicker; return what it prints as JSON."""
@@ -121,7 +115,9 @@ class HostedServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.daemon = DaemonProcess(self.data, "", {"host_repository": "true"})
+        self.grants = folder / "grants.yaml"
+        self.grants.write_text("version: 1\n", "utf-8")
+        self.daemon = DaemonProcess(self.data, "", {"host_repository": "true", "grants": str(self.grants)})
         self.ca = self.data / "tls" / "ca.pem"
 
     @property

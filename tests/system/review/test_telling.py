@@ -13,12 +13,16 @@ from tests.system.review.conftest import PROD, HostedServer
 
 POLICY = "promotesFrom: dev\napprovals: {{required: 1, from: [managers]}}\npackages:\n  app: {version}\n"
 SETTINGS = """version: 1
-groups: {{managers: ["@ben"]}}
+groups: {managers: ["@ben"]}
 notifications:
   channels:
-    hook: {{kind: webhook, address: "file:{address}", gather: 1s}}
+    hook: {kind: webhook, grant: hook, gather: 1s}
   tell:
-    - {{channel: hook, of: [requested]}}
+    - {channel: hook, of: [requested]}
+"""
+GRANTS = """version: 1
+notifications:
+  hook: {{environments: ["*"], address: "file:{address}"}}
 """
 
 
@@ -28,9 +32,9 @@ def test_approvers_are_told_of_a_change(server: HostedServer, tmp_path: Path, ht
     ann = server.person("ann")
     server.person("ben")
     ann.clone()
-    settings = SETTINGS.format(address=tmp_path / "address")
+    server.grants.write_text(GRANTS.format(address=tmp_path / "address"))
     first = ann.commit(
-        FILES | {PROD: POLICY.format(version="1.0.0"), "environments/reconciler.yaml": settings}, "first"
+        FILES | {PROD: POLICY.format(version="1.0.0"), "environments/reconciler.yaml": SETTINGS}, "first"
     )
     ann.git("push", "-q", "origin", "main")
     eventually(lambda: server.in_force() == first)

@@ -83,6 +83,7 @@ def outcomes(lab: Lab) -> dict[str, str]:
         return outcomes_of(suite_for(commands, host))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(900)  # the first case has the whole suite in its fixture
 @pytest.mark.parametrize("case", CASES)
 def test_contract(outcomes: dict[str, str], case: str) -> None:

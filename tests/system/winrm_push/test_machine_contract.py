@@ -78,6 +78,7 @@ def outcomes(
         return outcomes_of(suite_for(commands, packages, host, misbehaving_releases))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(900)  # the first case has the whole suite in its fixture
 @pytest.mark.parametrize("case", CASES)
 def test_contract(outcomes: dict[str, str], case: str) -> None:
