@@ -83,7 +83,7 @@ class PreloadedProcess:
 class _Streams:
     """File descriptors on their way to a forked process."""
 
-    def __init__(self, numbers: Sequence[int | Any]) -> None:
+    def __init__(self, numbers: Sequence[Any]) -> None:
         self._numbers = numbers
 
     def __reduce__(self) -> tuple[type[_Streams], tuple[list[Any]]]:
