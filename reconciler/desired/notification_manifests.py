@@ -31,6 +31,7 @@ TopicName = Literal[
     "unapproved",
     "emergency",
     "unanchored",
+    "identity",
 ]
 
 

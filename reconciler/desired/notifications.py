@@ -31,7 +31,8 @@ class Topic(StrEnum):
     ``REQUESTED``: a change waits for approvals, told again after a while. ``REJECTED``: somebody rejects a change.
     ``APPROVED``: a commit counts for an environment by its approvals. ``UNAPPROVED``: an environment stays where
     it is, as a commit is not approved for it, and goes on. ``EMERGENCY``: a commit passed without approvals.
-    ``UNANCHORED``: no witness takes checkpoints of the audit chain, or the chain contradicts one.
+    ``UNANCHORED``: no witness takes checkpoints of the audit chain, or the chain contradicts one. ``IDENTITY``: a
+    machine asks to replace a host's key, or is in quarantine, and waits for a person's decision.
     """
 
     INVALID = "invalid"
@@ -47,6 +48,7 @@ class Topic(StrEnum):
     UNAPPROVED = "unapproved"
     EMERGENCY = "emergency"
     UNANCHORED = "unanchored"
+    IDENTITY = "identity"
 
 
 class ChannelKind(StrEnum):

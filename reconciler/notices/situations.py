@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.desired.notifications import Topic
 from reconciler.notices.notice import Notice, Phase
 
-QUIET_ENDS = frozenset({Topic.REMOVAL, Topic.REQUESTED, Topic.REJECTED})
+QUIET_ENDS = frozenset({Topic.REMOVAL, Topic.REQUESTED, Topic.REJECTED, Topic.IDENTITY})
 """Whose end is not told: somebody has just confirmed it, or taken it back."""
 
 _BY_VERSION = frozenset({Topic.HALTED, Topic.REQUESTED, Topic.REJECTED})

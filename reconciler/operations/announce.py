@@ -25,6 +25,7 @@ from reconciler.operations.announce_approvals import (
     requester_of,
 )
 from reconciler.operations.desired import mirror_of
+from reconciler.operations.identity import alarms
 from reconciler.rollout.guards import NOT_REPORTED
 from reconciler.site import Site
 from reconciler.store.outbox import TOLD_AUDIT, TOLD_REVISION, Lane, Letter, Told
@@ -73,7 +74,9 @@ class Announcer:
         revisions = self._site.revisions.after(last)
         decided, audited = of_decisions(self._site, self._mirror, desired, self._audited())
         events = (*(notice for _, record in revisions for notice in _of_revision(record)), *decided)
-        seen = self._with_approvals(self._look(told, roster.members(), desired, newest), told, desired, requests)
+        members = roster.members()
+        seen = self._look(told, members, desired, newest)
+        seen = self._with_others(seen, told, desired, requests, members)
         news = find_news(told, seen, events)
         if not (news.begun or news.ended or events or revisions):
             self._judged, self._last_audited = newest, audited
@@ -104,12 +107,13 @@ class Announcer:
             self._last_audited = int(self._site.revisions.fact(TOLD_AUDIT) or 0)
         return self._last_audited
 
-    def _with_approvals(
+    def _with_others(
         self,
         seen: Seen,
         told: Mapping[str, Situation],
         desired: DesiredState,
         requests: Iterable[Request] | None,
+        members: tuple[Member, ...],
     ) -> Seen:
         of_changes = {Topic.REQUESTED, Topic.REJECTED}
         unknown = {key for key, s in told.items() if s.topic in of_changes} if requests is None else set()
@@ -121,6 +125,7 @@ class Announcer:
                 *of_admissions(self._site, self._mirror),
                 *waiting,
                 *_of_anchor(self._site),
+                *_of_identities(self._site, members),
             ),
             undecided=seen.undecided | unknown,
         )
@@ -235,6 +240,14 @@ def _of_anchor(site: Site) -> Iterable[Situation]:
     """Yield what is wrong with the anchor of the audit chain."""
     if trouble := site.revisions.fact(TROUBLE):
         yield Situation(Topic.UNANCHORED, message=trouble)
+
+
+def _of_identities(site: Site, members: Iterable[Member]) -> Iterable[Situation]:
+    """Yield the hosts of which a person must decide which machine speaks for them."""
+    found = alarms(site)
+    environments = {member.name: member.environment for member in members} if found else {}
+    for host, alarm in found.items():
+        yield Situation(Topic.IDENTITY, environments.get(host, ""), host=host, message=alarm.message)
 
 
 def _is_there(goal: Goal, standing: PackageStanding | None) -> bool:

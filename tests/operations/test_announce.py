@@ -19,9 +19,11 @@ from reconciler.operations.announce import Announcer
 from reconciler.operations.desired import mirror_of, state_in_force
 from reconciler.operations.fleet import assign_all, known_host
 from reconciler.operations.follow import follow
+from reconciler.operations.identity import decide
 from reconciler.operations.reviews import reviews_of
 from reconciler.operations.standing import record_standing
 from reconciler.site import Site
+from reconciler.store.machines import MachineRecord, MachineState
 from reconciler.store.outbox import Lane, OutboxStore
 from tests.operations.conftest import APP, FILES, Installation, package_code, product_code
 
@@ -153,6 +155,23 @@ def test_a_force_push_is_told(fleet: Fleet) -> None:
     workspace.push(force=True)
     follow(fleet.site, mirror_of(fleet.site), None, reviews_of(fleet.site, mirror_of(fleet.site)))
     assert fleet.look() == ["rewritten began "]
+
+
+def test_a_machine_in_quarantine_is_reported_until_somebody_decides(fleet: Fleet) -> None:
+    fleet.enrol("A")
+    fleet.look()
+    original = MachineRecord("A", "1" * 32, 1, "", "10.0.0.1", fleet.now)
+    copy = MachineRecord(
+        "A", "2" * 32, 1, "", "10.0.0.2", fleet.now, state=MachineState.QUARANTINED, why="it has the key of A"
+    )
+    fleet.site.machines.replace("A", (original, copy), None, fleet.now)
+    assert fleet.look() == ["identity began dev A"]
+    (notice,) = fleet.letters("ops")
+    assert "a machine at 10.0.0.2 is in quarantine: it has the key of A" in notice.message
+    assert "reconciler agent refuse A 222222222222" in notice.message
+    decide(fleet.site, "a", "222222", approved=False, by="ann")
+    assert fleet.look() == []
+    assert fleet.letters("ops") == [notice]
 
 
 def test_hosts_that_fail_halt_a_release_and_go_on(fleet: Fleet) -> None:
