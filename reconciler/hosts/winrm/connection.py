@@ -53,6 +53,11 @@ answers with every scrap that it has.
 """
 
 _RECONNECT_SECONDS = 1.0
+"""Between two tries to take up a running command again."""
+
+_AWAY_SECONDS = 20.0
+"""For how long a host may be away in the midst of a repeatable command: there is nothing to lose by giving it up."""
+
 _TROUBLE = (
     *(OSError, WinRMTransportError, WinRMError, WinRMOperationTimeoutError),
     # What pywinrm lets through when something answers that is no WinRM service, or only half of one.
@@ -142,13 +147,14 @@ class Connection:
                 hint="shorten the properties or the paths that it holds",
             )
         deadline = time.monotonic() + seconds
+        patience = min(_AWAY_SECONDS, seconds) if repeatable else seconds
         try:
-            return self._run(command, deadline)
+            return self._run(command, deadline, patience)
         except CommandLost:
             if not repeatable or time.monotonic() >= deadline:
                 raise
         try:
-            return self._run(command, deadline)
+            return self._run(command, deadline, patience)
         except CommandLost as error:
             raise HostUnreachable("it was lost twice while it only looked", where=self._host) from error
 
@@ -159,7 +165,7 @@ class Connection:
                 self._protocol.close_shell(self._shell)
         self._drop()
 
-    def _run(self, command: str, deadline: float) -> Finished:
+    def _run(self, command: str, deadline: float, patience: float) -> Finished:
         protocol, shell = self._ready()
         try:
             command_id = self._begin(protocol, shell, command)
@@ -172,7 +178,7 @@ class Connection:
             except _ShellGone as error:
                 self._drop()
                 raise HostUnreachable("a shell that it has just opened is gone", where=self._host) from error
-        finished = self._await(protocol, shell, command_id, deadline)
+        finished = self._await(protocol, shell, command_id, deadline, patience)
         self._used_at = time.monotonic()
         return finished
 
@@ -223,9 +229,13 @@ class Connection:
         self._answered()
         return started
 
-    def _await(self, protocol: Protocol, shell: str, command: str, deadline: float) -> Finished:
-        """Gather what the command writes until it ends; a connection that drops is opened again meanwhile."""
+    def _await(self, protocol: Protocol, shell: str, command: str, deadline: float, patience: float) -> Finished:
+        """Gather what the command writes until it ends; a connection that drops is opened again meanwhile.
+
+        A host that is away for longer than ``patience`` seconds is given up.
+        """
         out, errors, begun = bytearray(), bytearray(), time.monotonic()
+        heard = begun
         while True:
             if time.monotonic() >= deadline:
                 self._end(protocol, shell, command)
@@ -235,6 +245,7 @@ class Connection:
             try:
                 some_out, some_errors, code, done = protocol.get_command_output_raw(shell, command)
             except WinRMOperationTimeoutError:
+                heard = time.monotonic()
                 self._answered()
                 continue
             except WSManFaultError as error:
@@ -243,8 +254,9 @@ class Connection:
                     f"the host knows a command no longer that it had begun: {error}", where=self._host
                 ) from error
             except _TROUBLE as error:
-                self._reconnect(protocol, deadline, error)
+                self._reconnect(protocol, min(deadline, heard + patience), error)
                 continue
+            heard = time.monotonic()
             self._answered()
             out += some_out
             errors += some_errors

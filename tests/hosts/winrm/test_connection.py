@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from reconciler.hosts.winrm.connection import (
@@ -108,6 +110,29 @@ def test_what_only_looks_is_not_tried_for_ever(service: Service, connection: Con
     with pytest.raises(HostUnreachable, match="twice"):
         connection.run("reg query", repeatable=True)
     assert service.actions().count("Command") == 2
+
+
+@pytest.mark.parametrize(("repeatable", "error"), [(True, HostUnreachable), (False, CommandLost)])
+def test_a_host_that_goes_away_during_a_look_is_given_up_soon(
+    service: Service,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    repeatable: bool,
+    error: type[Exception],
+) -> None:
+    """A look is given up while most of its time is left; a command that changes something is held on to."""
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: now, sleep=sleep)
+    monkeypatch.setattr("reconciler.hosts.winrm.connection.time", clock)
+    service.play("Receive", *[HANGS_UP] * 1000)
+    with pytest.raises(error):
+        connection.run("reg query", 100.0, repeatable=repeatable)
+    assert (now < 50) is repeatable
 
 
 def test_a_command_line_that_windows_would_cut_is_refused(service: Service, connection: Connection) -> None:

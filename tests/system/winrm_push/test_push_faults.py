@@ -85,9 +85,10 @@ def test_a_host_that_is_away_is_told_with_the_reason_and_kept_on_when_it_is_back
 ) -> None:
     _, line = relay
     pushed.await_synced_by_serving(pushed.publish("first", contoso_agent="2.0.0"))
-    line.refuse()
     # A run that is being looked after waits for its host a good while before it gives it up for away.
-    record = eventually(lambda: (found := pushed.site.hosts.find(HOST)) and found.trouble and found, 200)
+    eventually(lambda: (found := pushed.site.hosts.find(HOST)) and not found.busy)
+    line.refuse()
+    record = eventually(lambda: (found := pushed.site.hosts.find(HOST)) and found.trouble and found)
     assert "WinRM" in record.trouble
     (host,) = site_status(pushed.silent_after(1)).hosts
     assert host.reason is Reason.HOST_SILENT
