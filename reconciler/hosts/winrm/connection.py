@@ -56,7 +56,7 @@ _RECONNECT_SECONDS = 1.0
 """Between two tries to take up a running command again."""
 
 _AWAY_SECONDS = 20.0
-"""For how long a host may be away in the midst of a repeatable command: there is nothing to lose by giving it up."""
+"""How long a host may be away in the midst of a repeatable command: giving that up loses nothing."""
 
 _TROUBLE = (
     *(OSError, WinRMTransportError, WinRMError, WinRMOperationTimeoutError),
