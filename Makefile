@@ -35,13 +35,14 @@ demo: setup
 	$(BIN)/reconciler demo
 
 # What the test of Kerberos needs: a key distribution centre, and pywinrm's Kerberos library, which is built here.
+# Not in pip's cache, which is in the home of a user, and that may be read-only.
 KERBEROS_PACKAGES := krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc libc6-dev python3-dev
 
 kerberos: $(VENV)/.kerberos
 
 $(VENV)/.kerberos: requirements-kerberos.lock $(VENV)/.installed
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(APT_INSTALL) $(KERBEROS_PACKAGES) >/dev/null || true; fi
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --require-hashes \
+	@$(BIN)/python -m pip install --quiet --no-cache-dir --no-deps --no-build-isolation --require-hashes \
 	  --requirement requirements-kerberos.lock && touch $@ \
 	  || echo "hint: to test Kerberos, as root: apt-get install -y $(KERBEROS_PACKAGES)" >&2
 
