@@ -21,6 +21,7 @@ import httpx2
 
 from reconciler.kernel.artifact import Artifact
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.resolving import resolve
 
 SILENCE = 30.0
 """Seconds that a server may take to connect, and between two parts of an answer."""
@@ -118,7 +119,7 @@ def _request(client: httpx2.Client, url: httpx2.URL, may_reach: MayReach) -> htt
     headers = {"Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
     is_proxied = url.scheme in getproxies() and not proxy_bypass(url.host)
     try:
-        found = {str(answer[4][0]) for answer in socket.getaddrinfo(url.host, None, type=socket.SOCK_STREAM)}
+        found = resolve(url.host)
     except socket.gaierror:
         if is_proxied:
             return client.build_request("GET", url, headers=headers)

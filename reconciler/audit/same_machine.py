@@ -7,6 +7,8 @@ import os
 import socket
 from pathlib import Path
 
+from reconciler.kernel.resolving import resolve
+
 _SHARED = frozenset(
     {"9p", "afs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "glusterfs", "lustre"}
     | {"nfs", "nfs4", "smb2", "smb3", "smbfs", "virtiofs"}
@@ -53,7 +55,7 @@ def why_host_is_here(host: str) -> str:
         host: its name or address.
     """
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)}
+        found = resolve(host)
     except (OSError, UnicodeError):
         return ""
     here = any(_is_ours(address) for address in found)

@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 _LOOK_AGAIN_SECONDS = 0.03
 
-_SHARE = 5
-"""A look that takes a second is repeated after five more: what is waited for needs the processor too."""
+_SHARE, _LONGEST_SECONDS = 5, 0.5
+"""A look that takes 20 ms is repeated after 100 ms: what is waited for needs the processor too."""
 
 
 def eventually(look: Callable[[], T | None], seconds: float = 90.0) -> T:
@@ -33,4 +33,4 @@ def eventually(look: Callable[[], T | None], seconds: float = 90.0) -> T:
         now = time.monotonic()
         if now > deadline:
             raise AssertionError(f"did not come about within {seconds:.0f} s")
-        time.sleep(max(_LOOK_AGAIN_SECONDS, _SHARE * (now - began)))
+        time.sleep(min(max(_LOOK_AGAIN_SECONDS, _SHARE * (now - began)), _LONGEST_SECONDS))

@@ -71,7 +71,9 @@ def _download(npm: str, target: Path) -> None:
     for pin in yaml.safe_load(PINS.read_text("utf-8")):
         with tempfile.TemporaryDirectory(prefix="reconciler-npm-") as scratch:
             spec = f"{pin['package']}@{pin['version']}"
-            command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", scratch, spec]
+            # npm's own cache is in the home of a user, which may be read-only.
+            command = [npm, "pack", "--silent", "--ignore-scripts", "--cache", f"{scratch}/cache"]
+            command += ["--pack-destination", scratch, spec]
             subprocess.run(
                 command, check=True, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, cwd=scratch
             )

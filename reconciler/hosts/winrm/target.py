@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from reconciler.desired.model import Host
 from reconciler.grants.model import Grants, NotGranted, Transport, WinRMGrant, admitted, winrm_grant
 from reconciler.hosts.winrm.faults import HostUnreachable
 from reconciler.kernel.errors import ReconcilerError
+from reconciler.kernel.resolving import resolve
 
 PORT, TLS_PORT = STANDARD_PORTS
 
@@ -109,6 +109,5 @@ def system_resolver(name: str) -> tuple[IPAddress, ...]:
     Raises:
         OSError: there are none.
     """
-    answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    found = (ip_of(str(answer[4][0])) for answer in answers)
-    return tuple(dict.fromkeys(address for address in found if address is not None))
+    found = (ip_of(address) for address in resolve(name))
+    return tuple(address for address in found if address is not None)
