@@ -28,7 +28,7 @@ PASSES = 5
 
 _ROUNDS = 9
 _ROUNDS_OVER_TLS = 5
-_BOUND = Bound(0.6, at_most=False)
+_BOUND = Bound(0.85, at_most=False)
 _CHECK_INS = HOSTS * PASSES
 _SETTLE_SECONDS = FLUSH_SECONDS + 0.3
 _INBOX, _BARE = "inbox", "bare"
