@@ -72,7 +72,7 @@ def configure_log() -> None:
     """
     import structlog
 
-    from reconciler.daemon.log_limits import LimitRepeats
+    from reconciler.daemon.log_limits import LimitRecords, LimitRepeats
 
     shared: list[Processor] = [
         structlog.processors.add_log_level,
@@ -96,6 +96,7 @@ def configure_log() -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
+    handler.addFilter(LimitRecords())
     logging.getLogger().handlers = [handler]
 
 

@@ -58,13 +58,16 @@ async def spool(request: Request, longest: int, folder: Path) -> IO[bytes]:
         raise RequestRefused(413, f"more than {longest} bytes in one request")
     unpacker = None if encoding == "identity" else zlib.decompressobj(16 + zlib.MAX_WBITS)
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by who asked
-    size = 0
+    size = sent = 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             async for chunk in request.stream():
+                sent += len(chunk)
+                if sent > longest or (unpacker is not None and unpacker.eof and chunk):
+                    raise RequestRefused(413, f"more than {longest} bytes in one request, or more than one gzip")
                 content = chunk if unpacker is None else unpacker.decompress(chunk, longest + 1 - size)
                 size += len(content)
-                if size > longest or (unpacker is not None and unpacker.unconsumed_tail):
+                if size > longest or (unpacker is not None and (unpacker.unconsumed_tail or unpacker.unused_data)):
                     raise RequestRefused(413, f"more than {longest} bytes in one request")
                 await asyncio.to_thread(file.write, content)
     except zlib.error as error:

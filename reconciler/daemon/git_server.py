@@ -166,7 +166,8 @@ class GitServer:
                 else:
                     for update in push.updates:
                         old, new = update.old[:10], update.new[:10]
-                        _log.info("push", account=account.name, ref=update.ref, old=old, new=new)
+                        event = "push refused" if f"ng {update.ref} ".encode() in answer else "push"
+                        _log.info(event, account=account.name, ref=update.ref, old=old, new=new)
         return Response(answer, media_type="application/x-git-receive-pack-result", headers=_UNCACHED)
 
     def _check(self, body: IO[bytes], push: PushRequest) -> None:

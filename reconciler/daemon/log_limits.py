@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, MutableMapping
@@ -47,3 +48,19 @@ class LimitRepeats:
         if count > MOST_A_MINUTE:
             event["left_out"] = count - MOST_A_MINUTE
         return event
+
+
+class LimitRecords(logging.Filter):
+    """The same for what libraries log by the standard library, such as the errors of the HTTP server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._limit = LimitRepeats()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is written."""
+        try:
+            self._limit(None, record.levelname.lower(), {"event": f"{record.name} {record.msg}"})
+        except structlog.DropEvent:
+            return False
+        return True

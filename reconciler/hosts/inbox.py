@@ -140,15 +140,14 @@ class Inbox:
             await self._stand_down(member, assignment, send)
             return
         renew = False
-        if machine.partition(b" ")[0] != member.run:
-            try:
-                refused = await self._meet(member, machine, scope)
-            except TooMuch as error:
-                await _answer(send, 429, orjson.dumps({"error": str(error)}), error.wait)
-                return
-            if refused:
-                await self._stand_down(member, assignment, send, refused)
-                return
+        try:
+            refused = await self._why_not(member, machine, scope)
+        except TooMuch as error:
+            await _answer(send, 429, orjson.dumps({"error": str(error)}), error.wait)
+            return
+        if refused:
+            await self._stand_down(member, assignment, send, refused)
+            return
         if isinstance(sequence, int):
             if sequence < member.sequence:  # the same again is a request that was sent twice
                 renew = await self._went_back(member, scope)
@@ -172,6 +171,16 @@ class Inbox:
         body = orjson.dumps(encode(answer))
         await _answer(send, 200, body)
 
+    async def _why_not(self, member: Member, machine: bytes, scope: Scope) -> str:
+        """Return why a machine gets nothing as a host; empty where it speaks for it.
+
+        Raises:
+            TooMuch: as by `_meet`.
+        """
+        if machine.partition(b" ")[0] == member.run:
+            return ""
+        return await self._meet(member, machine, scope)
+
     async def _meet(self, member: Member, machine: bytes, scope: Scope) -> str:
         """Take in another start of the host's agent; return why it gets nothing, empty where it may go on.
 
@@ -180,7 +189,7 @@ class Inbox:
         """
         if refused := why_barred(member, machine):
             return refused
-        self._rates.spend(member.name, Sent.STARTS, 1, time.monotonic())
+        self._rates.spend(_payer(member, machine, scope), Sent.STARTS, 1, time.monotonic())
         refused = await self._in_thread(self._machines.meet, member, machine, _address(scope), time.time())
         self._keeper.reported(member.name)
         return refused
@@ -251,15 +260,15 @@ class Inbox:
         member, machine = self._authenticate(request.scope)
         if member is None:
             return Response(self._unknown(request.scope), 401)
-        self._rates.spend(member.name, Sent.REPORTS, 1, time.monotonic())
+        if refused := why_barred(member, machine):
+            return _quarantined(refused)
+        self._rates.spend(_payer(member, machine, request.scope), Sent.REPORTS, 1, time.monotonic())
         now = time.time()
         report = await self._messages.read(partial(screen_report, now=now), request, LONGEST_REPORT, member.name)
         if member.pushed:
             return Response(status_code=204)  # the server sees for itself what such a host has
-        if machine.partition(b" ")[0] != member.run and (
-            refused := await self._meet(member, machine, request.scope)
-        ):
-            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
+        if refused := await self._why_not(member, machine, request.scope):
+            return _quarantined(refused)
         if not report.kept:
             raise WireError("; ".join(report.notes), where=member.name)
         self._rates.spend(member.name, Sent.ATTEMPTS, len(report.attempts), time.monotonic())
@@ -273,8 +282,8 @@ class Inbox:
         member, machine = self._authenticate(request.scope)
         if member is None:
             return Response(self._unknown(request.scope), 401)
-        if refused := why_barred(member, machine):
-            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
+        if refused := _why_no_files(member, machine):
+            return JSONResponse({"error": refused}, 403)
         path = self._artifacts.find(request.path_params["sha256"])
         if path is None:
             return JSONResponse({"error": "no such artifact is kept here"}, 404)
@@ -284,8 +293,8 @@ class Inbox:
         member, machine = self._authenticate(request.scope)
         if member is None:
             return Response(self._unknown(request.scope), 401)
-        if refused := why_barred(member, machine):
-            return JSONResponse({"error": f"this machine is in quarantine: {refused}"}, 403)
+        if refused := _why_no_files(member, machine):
+            return JSONResponse({"error": refused}, 403)
         attempt = request.path_params["attempt"]
         if _ATTEMPT_ID.fullmatch(attempt) is None or not await self._in_thread(
             self._attempts.belongs_to, attempt, member.name
@@ -349,6 +358,29 @@ async def _read_small(receive: Receive) -> bytes:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
+
+
+def _payer(member: Member, machine: bytes, scope: Scope) -> str:
+    """Return whose budget a request is taken from: another machine with the host's key has one of its own."""
+    if machine.partition(b" ")[0] == member.run:
+        return member.name
+    return f"{member.name} at {_address(scope)}"
+
+
+def _why_no_files(member: Member, machine: bytes) -> str:
+    """Return why a machine may neither fetch artifacts nor hand over logs; empty where it may.
+
+    Only the start that last checked in and was served may: whoever leaves out or makes up the header is another.
+    """
+    if refused := why_barred(member, machine):
+        return f"this machine is in quarantine: {refused}"
+    if machine.partition(b" ")[0] != member.run:
+        return "another start of the agent speaks for this host: check in first"
+    return ""
+
+
+def _quarantined(why: str) -> Response:
+    return JSONResponse({"error": f"this machine is in quarantine: {why}"}, 403)
 
 
 async def _answer(send: Send, status: int, body: bytes, wait: float = 0.0) -> None:

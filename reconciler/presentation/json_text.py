@@ -19,7 +19,8 @@ _NOT_ASCII = re.compile(r"[^\x20-\x7e\n]+")
 def as_json(value: Any, *, indented: bool = True) -> str:
     r"""Return a value as one JSON document.
 
-    What `visible` would escape is written as ``\u202e`` and the like, which a program reads as the same text.
+    What `visible` would escape is written as ``\u202e`` and the like, which a program reads as the same text. So
+    is the second of two number signs: Azure Pipelines takes ``##vso[`` in a build's log for a command.
 
     Args:
         value: dataclasses, enumerations and paths included; text may hold lone surrogates.
@@ -30,7 +31,7 @@ def as_json(value: Any, *, indented: bool = True) -> str:
         document = orjson.dumps(value, default=str, option=options).decode()
     except orjson.JSONEncodeError:  # a lone surrogate, as in a file name that is not UTF-8
         document = json.dumps(_plain(value), ensure_ascii=False, indent=2 if indented else None)
-    return _NOT_ASCII.sub(_escaped, document)
+    return _NOT_ASCII.sub(_escaped, document).replace("##", "#\\u0023")
 
 
 def _escaped(found: re.Match[str]) -> str:

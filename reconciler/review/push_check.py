@@ -163,6 +163,9 @@ def main() -> int:
     except TooMuch as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except subprocess.CalledProcessError:
+        sys.stderr.write("git cannot read what was pushed: does each ref name an object that you have?\n")
+        return 1
     return 0
 
 

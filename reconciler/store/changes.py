@@ -31,6 +31,10 @@ class Word(StrEnum):
     COMMENTED = "commented"
 
 
+_LARGEST_NUMBER = 2**63 - 1
+"""Beyond it SQLite cannot be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
     """A change.
@@ -141,6 +145,8 @@ class ChangeStore:
 
     def find(self, number: int) -> ChangeRecord | None:
         """Return a change by its number, or ``None``."""
+        if number > _LARGEST_NUMBER:
+            return None
         return next(iter(self._read(sa.select(changes).where(changes.c.number == number))), None)
 
     def of_state(self, state: ChangeState | None) -> tuple[ChangeRecord, ...]:

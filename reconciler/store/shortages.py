@@ -26,6 +26,7 @@ class Shortage(StrEnum):
     SPACE = "no space left on the disk"
     FILES = "too many open files"
     MEMORY = "out of memory or threads"
+    LOCKED = "the database is locked by another process"
 
 
 _BY_NUMBER = {
@@ -44,6 +45,7 @@ _BY_SQLITE = {
     sqlite3.SQLITE_CANTOPEN: Shortage.FILES,
     sqlite3.SQLITE_IOERR: Shortage.SPACE,
     sqlite3.SQLITE_NOMEM: Shortage.MEMORY,
+    sqlite3.SQLITE_BUSY: Shortage.LOCKED,
 }
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.daemon.connections.book import MOST_PER_IDENTITY, Caps, Connections, Entry
+from reconciler.daemon.connections.book import MOST_PER_IDENTITY, Caps, Connections, Ended, Entry
+from reconciler.daemon.connections.doorkeeper import Doorkeeper
 from reconciler.daemon.connections.open_files import OpenFiles
+from reconciler.daemon.connections.protocol import BoundedProtocol
 from reconciler.kernel import protocol
 from reconciler.settings import Settings
 from reconciler.store.hosts import Enrolment, EnrolmentToken
@@ -65,6 +67,37 @@ def test_a_client_that_shakes_hands_byte_by_byte_is_disconnected(clients: Client
 def test_a_client_that_sends_no_request_is_disconnected(clients: Clients) -> None:
     idle = clients.tls()
     assert eventually(lambda: is_closed(idle), 20)
+
+
+@pytest.mark.parametrize("line", ["CONNECT a:1", "GET http://a:99999999/", "GET http://"])
+def test_requests_for_no_address_never_end_the_daemon(server: Server, clients: Clients, line: str) -> None:
+    """The sweep for overdue connections met some of them before they were gone, and ended everything."""
+    for _ in range(8):
+        prepared = [clients.tls() for _ in range(30)]
+        for connection in prepared:
+            with suppress(OSError):
+                connection.sendall(f"{line} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        for connection in prepared:
+            connection.close()
+    assert server.enrolled(f"AFTER-{len(line)}").check_in().status == 200
+
+
+def test_a_fault_in_one_connection_ends_no_other() -> None:
+    ended = []
+
+    class Faulty(BoundedProtocol):
+        def __init__(self) -> None:
+            pass
+
+        def overdue(self, now: float) -> Ended | None:
+            raise AttributeError("response_complete")
+
+        def abort(self) -> None:
+            ended.append(self)
+
+    faulty = Faulty()
+    Doorkeeper._end_overdue(faulty, 0.0)
+    assert ended == [faulty]
 
 
 def test_a_head_that_comes_byte_by_byte_is_cut_off(clients: Clients) -> None:

@@ -313,6 +313,32 @@ def test_a_copy_of_the_key_on_another_machine_is_quarantined_at_once(server: Ser
     assert not thief.is_served(), "another start does not help"
 
 
+@pytest.mark.parametrize("header", ["", "garbage", f"{9:032x} 7 bb", f"{9:032x} 7"])
+def test_another_machine_neither_fetches_nor_hands_over_files_whatever_it_says_it_is(
+    server: Server, header: str
+) -> None:
+    host = enrolled(server)
+    original, thief = Agent(host, 5, "aa"), Agent(host, 6, "bb")
+    assert original.is_served()
+    assert not thief.is_served()
+    for method, path in (("GET", protocol.ARTIFACTS + "0" * 64), ("PUT", protocol.LOGS + "a" * 32)):
+        host.machine = header
+        assert host.ask(method, path, b"x").status == 403
+        original.speak()
+        assert host.ask(method, path, b"x").status == 404, "it is asked of the host itself"
+
+
+def test_a_flood_from_a_machine_in_quarantine_takes_nothing_from_the_host(server: Server) -> None:
+    host = enrolled(server)
+    original, thief = Agent(host, 5, "aa"), Agent(host, 6, "bb")
+    assert original.is_served()
+    assert not thief.is_served()
+    for _ in range(200):
+        assert host.send(protocol.Report(host.report.observation)).status == 403
+    original.speak()
+    assert host.send(protocol.Report(host.report.observation)).status == 204
+
+
 def test_an_agent_that_hides_its_machine_takes_turns_as_well(server: Server) -> None:
     host = enrolled(server)
     original = Agent(host, 5)

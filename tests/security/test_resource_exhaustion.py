@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import sqlite3
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from reconciler.daemon.log_limits import MOST_A_MINUTE, LimitRepeats
+from reconciler.daemon.log_limits import MOST_A_MINUTE, LimitRecords, LimitRepeats
 from reconciler.engine.handlers import Cause, Key, Registry
 from reconciler.engine.queue import KeyedQueue
 from reconciler.engine.runner import Runner
@@ -198,6 +199,7 @@ def sqlite_error(code: int) -> sqlite3.OperationalError:
         (RuntimeError("something else"), None),
         (sqlite_error(sqlite3.SQLITE_FULL), Shortage.SPACE),
         (sqlite_error(778), Shortage.SPACE),
+        (sqlite_error(sqlite3.SQLITE_BUSY), Shortage.LOCKED),
         (sqlite_error(sqlite3.SQLITE_CONSTRAINT), None),
         (ValueError("x"), None),
     ],
@@ -245,6 +247,12 @@ def test_a_log_that_cannot_be_written_leaves_nothing_behind(
     with pytest.raises(OSError, match="No space"):
         AttemptLogs(tmp_path / "logs").keep("11111111-1", b"log")
     assert list((tmp_path / "logs").iterdir()) == []
+
+
+def test_a_library_fills_no_log_either() -> None:
+    limit = LimitRecords()
+    records = [logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception", None, None)] * 500
+    assert sum(map(limit.filter, records)) == MOST_A_MINUTE
 
 
 def test_the_same_warning_fills_no_log() -> None:

@@ -26,6 +26,7 @@ from reconciler.cli.main import app
 from reconciler.cli.output import LONGEST_LINE, print_error, print_line
 from reconciler.kernel.errors import ReconcilerError
 from reconciler.kernel.visible_text import visible
+from reconciler.presentation.json_text import as_json
 from reconciler.presentation.terminal import for_terminal
 from tests.security.commands_with_data import COMMANDS, Command, in_place
 from tests.security.hostile import PAYLOADS, Text
@@ -248,3 +249,9 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from strings(item)
+
+
+def test_json_commands_no_build() -> None:
+    document = as_json({"title": "##vso[task.setvariable variable=x]y ###"})
+    assert "##" not in document
+    assert json.loads(document) == {"title": "##vso[task.setvariable variable=x]y ###"}

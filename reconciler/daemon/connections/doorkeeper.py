@@ -158,8 +158,8 @@ class Doorkeeper:
     def _sweep(self, now: float) -> None:
         protocols: Collection[object] = tuple(self._server.server_state.connections)
         for protocol in protocols:
-            if isinstance(protocol, BoundedProtocol) and (why := protocol.overdue(now)) is not None:
-                protocol.end(why)
+            if isinstance(protocol, BoundedProtocol):
+                self._end_overdue(protocol, now)
         if now >= self._report_at:
             self._report_at = now + REPORT_SECONDS
             new = self.connections.ended - self._reported
@@ -167,6 +167,16 @@ class Doorkeeper:
                 self._reported = Counter(self.connections.ended)
                 told = {why.name.lower(): count for why, count in new.items()}
                 _log.warning("connections ended", connections=len(self.connections), **told)
+
+    @staticmethod
+    def _end_overdue(protocol: BoundedProtocol, now: float) -> None:
+        """End a connection that is overdue. One of which that cannot be told is ended too, and no other."""
+        try:
+            if (why := protocol.overdue(now)) is not None:
+                protocol.end(why)
+        except Exception:  # a fault of ours in one connection must not end the daemon
+            _log.exception("connection failed")
+            protocol.abort()
 
 
 class _Handle:

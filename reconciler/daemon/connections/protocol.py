@@ -97,7 +97,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.end(Ended.HEAD)
         elif self._in_body:
             self._due = min(self._loop.time() + self._deadlines.body, self._body_ends)
-            if self.cycle.response_complete and self._received > LINGER_BYTES and self._entry.identity is None:
+            if not self._is_answering() and self._received > LINGER_BYTES and self._entry.identity is None:
                 self.end(Ended.SLOW)
 
     def on_message_begin(self) -> None:
@@ -112,12 +112,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head of a request is there."""
         self._in_head = False
-        self._in_body = True
         self._received = 0
         self._body_began = now = self._loop.time()
         self._body_ends = now + LONGEST_BODY_SECONDS
         self._due = now + self._deadlines.body
-        super().on_headers_complete()
+        super().on_headers_complete()  # raises where the target is no address: no body follows then
+        self._in_body = True
         self.headers = []  # what a chunked body appends as trailers is no header of the request
 
     def on_message_complete(self) -> None:
@@ -154,11 +154,15 @@ class BoundedProtocol(HttpToolsProtocol):
             return None
         if now > self._due:
             return Ended.SLOW
-        if self._in_body and not self.cycle.response_complete:
+        if self._in_body and self._is_answering():
             allowed = self._deadlines.body + self._received / SLOWEST_BODY
             if now - self._body_began > allowed:
                 return Ended.SLOW
         return None
+
+    def _is_answering(self) -> bool:
+        """Return whether a request has begun that is not answered yet. A refused one never has."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def end(self, why: Ended) -> None:
         """End it at once, without waiting for the client."""

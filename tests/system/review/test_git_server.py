@@ -66,6 +66,8 @@ def test_a_packed_request_is_unpacked_and_a_bomb_is_not(ann: Person) -> None:
     packed = bomb.compress(bytes(64 * 1024 * 1024)) + bomb.flush()
     assert len(packed) < 100_000
     assert ask(ann, "POST", path, packed, Content_Type=UPLOAD, Content_Encoding="gzip")[0] == 413
+    more = gzip.compress(wanted) + b"x" * 100_000
+    assert ask(ann, "POST", path, more, Content_Type=UPLOAD, Content_Encoding="gzip")[0] == 413
     assert ask(ann, "POST", path, b"no gzip", Content_Type=UPLOAD, Content_Encoding="gzip")[0] == 400
     cut = gzip.compress(wanted)[:-4]
     assert ask(ann, "POST", path, cut, Content_Type=UPLOAD, Content_Encoding="gzip")[0] == 400

@@ -24,6 +24,16 @@ def merged_change(server: HostedServer, commit: str):
         return open_forge(site).merged_change(commit)
 
 
+@pytest.mark.parametrize("number", ["99", "9223372036854775808", "9" * 40])
+def test_a_change_that_does_not_exist_is_an_error_without_a_traceback(
+    server: HostedServer, ann: Person, number: str
+) -> None:
+    asked = ann.ask("show", number)
+    assert asked.returncode == 1
+    assert "change" in asked.stderr
+    assert "Traceback" not in asked.stderr + server.daemon.log.read_text()
+
+
 def test_a_merge_is_evidence_of_who_approved_what(server: HostedServer, ann: Person, ben: Person) -> None:
     head = ann.propose("one", prod("2.0.0"), "One")
     ben.change("approve", "1")
