@@ -57,8 +57,11 @@ _MOST_REMEMBERED = 10_000
 _MOST_NAMED = 10
 _LONGEST_SHOWN = 100
 _MOST_HASHED = 2
-_MOST_WAITING = 32
 _MOST_WAITING_OF_ONE = 4
+
+_LANES, _MOST_IN_A_LANE = 64, 2
+"""Strangers wait in lanes by the name that they give: a crowd that guesses one account keeps no other out."""
+
 _LONGEST_NAME = 64
 _LONGEST_PASSWORD = 256
 
@@ -169,19 +172,18 @@ class SignIn:
         self._demand_patience((_pair(name, address), address), self._clock())
         familiar = _pair(name, address) in self._familiar
         place = _pair(name, address) if familiar else address
-        full = self._waiting.total() >= _MOST_WAITING and not familiar
+        lane = f"lane {self._digest(name, '')[0] % _LANES}"
+        full = self._waiting[lane] >= _MOST_IN_A_LANE and not familiar
         if full or self._waiting[place] >= _MOST_WAITING_OF_ONE:
             raise SignInRefused("too many people sign in at this moment", wait=1.0)
-        self._waiting[place] += 1
+        self._waiting.update((place, lane))
         try:
             async with self._hashing:
                 found = await self._in_thread(self._accounts.find, name)
                 kept = found.password if found is not None and found.removed_at is None else ""
                 good = await self._in_thread(is_password, password, kept)
         finally:
-            self._waiting[place] -= 1
-            if not self._waiting[place]:
-                del self._waiting[place]
+            self._waiting -= Counter((place, lane))  # which forgets what is zero
         if found is None or not good:
             self._failed(name, address, self._clock())
             raise SignInRefused("the name or the password is not right")

@@ -202,3 +202,27 @@ async def test_refused_sign_ins_that_cannot_be_recorded_are_recorded_later(
     await door.sign_in.flush()
     (told,) = [json.loads(r.facts) for r in door.site.audit.records() if r.kind == "signInsRefused"]
     assert (told["failures"], told["accounts"]) == (2, ["ann", "ben"])
+
+
+async def test_a_crowd_that_guesses_one_account_keeps_no_other_out(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ben comes from an address that is new to the server, while guesses from everywhere wait."""
+    password = add_account(door.site, "ben", "ben@example.com").password
+    door.sign_in._key = bytes(32)  # by which the two names wait in different lanes
+    go_on = threading.Event()
+    real = module.is_password
+
+    def slow(password: str, kept: str) -> bool:
+        assert go_on.wait(60)
+        return password != "guess" and real(password, kept)
+
+    monkeypatch.setattr(module, "is_password", slow)
+    crowd = [asyncio.create_task(door.knock("ann", "guess", f"10.9.{n}.1")) for n in range(60)]
+    await asyncio.sleep(0)
+    ben = asyncio.create_task(door.knock("ben", password, "192.0.2.9"))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await ben == "ben"
+    refused = await asyncio.gather(*crowd, return_exceptions=True)
+    assert all(isinstance(error, SignInRefused) for error in refused)
