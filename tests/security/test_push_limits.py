@@ -7,6 +7,7 @@ import random
 import socket
 import ssl
 import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from reconciler.daemon.git_answers import refusal
 from reconciler.daemon.git_requests import packet
 from reconciler.daemon.pack_limits import PackLimits, PackRefused, check_pack
 from reconciler.daemon.slots import NoSlot, Slots
+from reconciler.review import push_check
 from reconciler.review.changed_files import LONGEST_COMPARED, changed_files
 from reconciler.testing.daemon_process import DaemonProcess
 from reconciler.testing.waiting import eventually
@@ -263,3 +265,18 @@ def test_lines_of_large_files_are_not_compared(tmp_path: Path) -> None:
     after = workspace.commit("after")
     found = [(file.path, file.added, file.removed) for file in changed_files(workspace.folder, before, after)]
     assert found == [("a.txt", 2, 1), ("large.txt", None, None)]
+
+
+def test_a_ref_without_its_object_is_refused_without_a_traceback(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", push_check.__file__],
+        cwd=tmp_path,
+        input=f"{'0' * 40} {'1' * 40} refs/heads/x\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "git cannot read what was pushed" in done.stderr
+    assert "Traceback" not in done.stderr
